@@ -1,0 +1,1 @@
+"""Permgate, a GraphQL permission gateway for contact-centre platforms."""

@@ -1,0 +1,379 @@
+"""The compiled form of a catalog: bits for composing and asking (HOUSE.md, "Why the engine is fast by design").
+
+Every finite value embeds into bits of one Python integer: a switch is one bit, level k is k ones, a scope is a bit for
+each name of the down-set. So join is OR, meet is AND, "at least" is a mask test. Quantities and sets of members travel
+beside the integer. Above the bits of rights lies one bit for each atom that is not the subject's own right (a fact, the
+target's right), so that a requirement is nothing but masks; it is met by setting the bit, from what is known or from
+what is possible.
+
+`tests/oracle.py` computes the same slowly and obviously; property tests compare the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from app.domain.catalog import Catalog, Permission, Polarity, is_finite
+from app.domain.requirements import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Enforcement,
+    FactHolds,
+    Requirement,
+    TargetAtLeast,
+    iterate_atoms,
+)
+from app.domain.values import Level, LevelType, Members, Quantity, Scope, ScopeType, Switch, Value, ValueType
+
+Beside = Mapping[int, Value]  # permission number -> a quantity or members above nothing
+NOTHING_BESIDE: Beside = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Values of all permissions at once: the finite ones as bits, the others beside. The empty one is nothing."""
+
+    bits: int = 0
+    beside: Beside = field(default_factory=lambda: NOTHING_BESIDE)
+
+
+NOTHING = Holding()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A requirement as masks: each bit of `mask`, each value of `beside`, and some condition of each group of `any_of`."""
+
+    mask: int = 0
+    beside: tuple[tuple[int, Value], ...] = ()
+    any_of: "tuple[tuple[Condition, ...], ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One enforced rule of one permission: where a value reaches `trigger` and the condition fails, `clear` goes.
+
+    For a permission beside the bits `trigger` and `clear` are 0 and `applies_from` is the threshold (None: any value).
+    """
+
+    number: int
+    condition: Condition
+    trigger: int
+    clear: int
+    applies_from: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Implication:
+    """Whoever has any bit of `mask` (or anything beside under `number`) also has `gives`."""
+
+    number: int
+    mask: int
+    gives: Holding
+
+
+@dataclass(frozen=True)
+class Program:
+    """A catalog compiled. `shift[n]` is the lowest bit of permission n, `mask[n]` all its bits (0 where beside)."""
+
+    catalog: Catalog
+    types: tuple[ValueType, ...]
+    shift: tuple[int, ...]
+    mask: tuple[int, ...]
+    steps: tuple[Step, ...]
+    advice: tuple[Step, ...]
+    implications: tuple[Implication, ...]
+    atom_bits: Mapping[FactHolds | TargetAtLeast, int]
+    operations: Mapping[str, Condition]
+    owner_bits: int
+    owner_beside: Beside
+    restriction_bits: int
+    permission_bits: int
+    beside_polarity: Mapping[int, Polarity]
+    met: int = field(default=0)  # every atom bit set: facts and targets counted as met
+
+    # ------------------------------------------------------------------ single values
+
+    def encode(self, number: int, value: Value) -> Holding:
+        """One value as a holding."""
+        value_type = self.types[number]
+        if is_finite(value_type):
+            return Holding(_bits_of(value_type, value) << self.shift[number])
+        return NOTHING if value == value_type.bottom else Holding(0, {number: value})
+
+    def value(self, holding: Holding, number: int) -> Value:
+        """The value of permission `number` in a holding."""
+        value_type = self.types[number]
+        if is_finite(value_type):
+            return _value_of(value_type, (holding.bits & self.mask[number]) >> self.shift[number])
+        return holding.beside.get(number, value_type.bottom)
+
+    def holds_any(self, holding: Holding, number: int) -> bool:
+        """Whether the value is above nothing."""
+        return bool(holding.bits & self.mask[number]) or number in holding.beside
+
+    # ------------------------------------------------------------------ lattice
+
+    def join(self, left: Holding, right: Holding) -> Holding:
+        if not right.beside:
+            return Holding(left.bits | right.bits, left.beside) if right.bits else left
+        merged = dict(left.beside)
+        for number, value in right.beside.items():
+            merged[number] = self.types[number].join(merged[number], value) if number in merged else value
+        return Holding(left.bits | right.bits, merged)
+
+    def limit(self, holding: Holding, number: int, value: Value) -> Holding:
+        """A holding with one permission narrowed to at most `value`."""
+        if self.mask[number]:
+            kept = ~self.mask[number] | self.encode(number, value).bits
+            return Holding(holding.bits & kept, holding.beside)
+        if number not in holding.beside:
+            return holding
+        return Holding(holding.bits, self._with(holding.beside, number, self.types[number].meet(holding.beside[number], value)))
+
+    def _with(self, beside: Beside, number: int, value: Value) -> Beside:
+        changed = dict(beside)
+        if value == self.types[number].bottom:
+            del changed[number]
+        else:
+            changed[number] = value
+        return changed
+
+    def close(self, holding: Holding) -> Holding:
+        """The closure of implications, in an order in which one pass suffices."""
+        for implication in self.implications:
+            if holding.bits & implication.mask or implication.number in holding.beside:
+                holding = self.join(holding, implication.gives)
+        return holding
+
+    # ------------------------------------------------------------------ requirements
+
+    def holds(self, condition: Condition, holding: Holding, atoms: int) -> bool:
+        """Whether a requirement holds on a holding, `atoms` being the bits of facts and target rights that hold."""
+        if (holding.bits | atoms) & condition.mask != condition.mask:
+            return False
+        for number, asked in condition.beside:
+            value_type = self.types[number]
+            if not value_type.at_least(holding.beside.get(number, value_type.bottom), asked):
+                return False
+        return all(any(self.holds(option, holding, atoms) for option in group) for group in condition.any_of)
+
+    def settle(self, holding: Holding, atoms: int) -> Holding:
+        """The largest values whose enforced requirements hold on the values that are left: one topological pass."""
+        bits, beside = holding.bits, holding.beside
+        for step in self.steps:
+            if step.trigger:
+                if bits & step.trigger and not self.holds(step.condition, Holding(bits, beside), atoms):
+                    bits &= ~step.clear
+            elif step.number in beside and not self.holds(step.condition, Holding(bits, beside), atoms):
+                value_type = self.types[step.number]
+                value, threshold = beside[step.number], step.applies_from
+                left = value_type.bottom if threshold is None else value_type.cap_below(value, threshold)
+                beside = self._with(beside, step.number, left)
+        return Holding(bits, beside)
+
+    # ------------------------------------------------------------------ polarity
+
+    def keep_polarity(self, holding: Holding, *, permissions: bool, restrictions: bool) -> Holding:
+        """A holding without its permissions, or without its restrictions; settings always stay."""
+        bits, beside = holding.bits, holding.beside
+        dropped = set()
+        if not permissions:
+            bits &= ~self.permission_bits
+            dropped.add(Polarity.PERMISSION)
+        if not restrictions:
+            bits &= ~self.restriction_bits
+            dropped.add(Polarity.RESTRICTION)
+        left = {number: value for number, value in beside.items() if self.beside_polarity[number] not in dropped}
+        return Holding(bits, left)
+
+    def own(self, holding: Holding) -> Holding:
+        """What an owner has: the top of every permission, no restriction, the same settings."""
+        settings = self.keep_polarity(holding, permissions=False, restrictions=False)
+        return Holding(settings.bits | self.owner_bits, {**settings.beside, **self.owner_beside})
+
+    def without(self, holding: Holding, numbers: frozenset[int]) -> Holding:
+        """A holding with these permissions at nothing."""
+        bits = holding.bits
+        for number in numbers:
+            bits &= ~self.mask[number]
+        return Holding(bits, {number: value for number, value in holding.beside.items() if number not in numbers})
+
+    def differing(self, left: Holding, right: Holding) -> tuple[int, ...]:
+        """The numbers of the permissions whose values differ, ascending."""
+        if left == right:
+            return ()
+        changed = left.bits ^ right.bits
+        return tuple(
+            number
+            for number, mask in enumerate(self.mask)
+            if (changed & mask if mask else left.beside.get(number) != right.beside.get(number))
+        )
+
+
+def compile_catalog(catalog: Catalog) -> Program:
+    """The program of a catalog. Compiling does not fail: a catalog is sound."""
+    shifts, masks, width = [], [], 0
+    for permission in catalog.permissions:
+        size = _width(permission.value_type)
+        shifts.append(width)
+        masks.append(((1 << size) - 1) << width)
+        width += size
+    outside = [
+        atom
+        for node in (*catalog.permissions, *catalog.operations)
+        for requirement in _requirements(node)
+        for atom in iterate_atoms(requirement)
+        if not isinstance(atom, AtLeast)
+    ] + [
+        atom
+        for system in catalog.systems
+        for obligation in system.obligations
+        for requirement in (obligation.when, obligation.unless)
+        if requirement is not None
+        for atom in iterate_atoms(requirement)
+        if not isinstance(atom, AtLeast)
+    ]
+    atom_bits = {atom: 1 << width + place for place, atom in enumerate(dict.fromkeys(outside))}
+    compiler = _Compiler(catalog, tuple(shifts), tuple(masks), atom_bits)
+    tops = {
+        number: permission
+        for number, permission in enumerate(catalog.permissions)
+        if permission.polarity is Polarity.PERMISSION
+    }
+    return Program(
+        catalog=catalog,
+        types=tuple(permission.value_type for permission in catalog.permissions),
+        shift=compiler.shift,
+        mask=compiler.mask,
+        steps=tuple(compiler.steps(Enforcement.ENFORCED)),
+        advice=tuple(compiler.steps(Enforcement.ADVISORY)),
+        implications=tuple(compiler.implications()),
+        atom_bits=atom_bits,
+        operations={operation.key: compiler.condition(operation.requirement) for operation in catalog.operations},
+        owner_bits=compiler.bits_where(Polarity.PERMISSION),
+        owner_beside={n: p.value_type.top for n, p in tops.items() if not is_finite(p.value_type)},
+        restriction_bits=compiler.bits_where(Polarity.RESTRICTION),
+        permission_bits=compiler.bits_where(Polarity.PERMISSION),
+        beside_polarity={
+            n: p.polarity for n, p in enumerate(catalog.permissions) if not is_finite(p.value_type)
+        },
+        met=sum(atom_bits.values()),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    catalog: Catalog
+    shift: tuple[int, ...]
+    mask: tuple[int, ...]
+    atom_bits: Mapping[FactHolds | TargetAtLeast, int]
+
+    def bits_where(self, polarity: Polarity) -> int:
+        bits = 0
+        for permission, mask in zip(self.catalog.permissions, self.mask, strict=True):
+            bits |= mask if permission.polarity is polarity else 0
+        return bits
+
+    def encode(self, atom: AtLeast) -> Holding:
+        number = self.catalog.number_of[atom.node]
+        value_type = self.catalog.permissions[number].value_type
+        if is_finite(value_type):
+            return Holding(_bits_of(value_type, atom.value) << self.shift[number])
+        return Holding(0, {number: atom.value})
+
+    def condition(self, requirement: Requirement) -> Condition:
+        if isinstance(requirement, AnyOf):
+            return Condition(any_of=(tuple(self.condition(part) for part in requirement.parts),))
+        if isinstance(requirement, AllOf):
+            mask = 0
+            beside: list[tuple[int, Value]] = []
+            any_of: list[tuple[Condition, ...]] = []
+            for part in (self.condition(part) for part in requirement.parts):
+                mask |= part.mask
+                beside += part.beside
+                any_of += part.any_of
+            return Condition(mask, tuple(beside), tuple(any_of))
+        if isinstance(requirement, AtLeast):
+            asked = self.encode(requirement)
+            return Condition(asked.bits, tuple(asked.beside.items()))
+        return Condition(self.atom_bits[requirement])
+
+    def steps(self, enforcement: Enforcement) -> list[Step]:
+        found = []
+        for number, permission in enumerate(self.catalog.permissions):
+            value_type, shift = permission.value_type, self.shift[number]
+            for rule in permission.rules:
+                if rule.enforcement is not enforcement:
+                    continue
+                trigger = clear = self.mask[number]
+                if rule.applies_from is not None and trigger:
+                    clear = 0
+                    trigger = _trigger(value_type, rule.applies_from) << shift
+                    left = value_type.cap_below(value_type.top, rule.applies_from)
+                    clear = self.mask[number] & ~(_bits_of(value_type, left) << shift)
+                found.append(Step(number, self.condition(rule.requirement), trigger, clear, rule.applies_from))
+        return found
+
+    def implications(self) -> list[Implication]:
+        """Sorted so that what gives comes before what it gives on, and one pass closes."""
+        depth: dict[str, int] = {}
+
+        def measure(permission: Permission) -> int:
+            if permission.key not in depth:
+                below = [measure(self.catalog.require_permission(implied.node)) for implied in permission.implies]
+                depth[permission.key] = 1 + max(below, default=0)
+            return depth[permission.key]
+
+        givers = sorted((p for p in self.catalog.permissions if p.implies), key=lambda p: -measure(p))
+        return [
+            Implication(number, self.mask[number], self.encode(implied))
+            for permission in givers
+            for number in (self.catalog.number_of[permission.key],)
+            for implied in permission.implies
+        ]
+
+
+def _requirements(node: object) -> tuple[Requirement, ...]:
+    if isinstance(node, Permission):
+        return tuple(rule.requirement for rule in node.rules)
+    return (node.requirement,)  # type: ignore[attr-defined]  # permissions and operations only are given
+
+
+def _width(value_type: ValueType) -> int:
+    if isinstance(value_type, LevelType):
+        return len(value_type.levels) - 1
+    if isinstance(value_type, ScopeType):
+        return len(value_type.names)
+    return 1 if is_finite(value_type) else 0
+
+
+def _bits_of(value_type: ValueType, value: Value) -> int:
+    match value:
+        case Switch():
+            return int(value.on)
+        case Level():
+            return (1 << value.rank) - 1
+        case Scope():
+            assert isinstance(value_type, ScopeType)
+            return sum(1 << place for place, name in enumerate(value_type.names) if name in value.names)
+        case Quantity() | Members():
+            raise TypeError("quantities and members travel beside the bits")
+
+
+def _value_of(value_type: ValueType, bits: int) -> Value:
+    if isinstance(value_type, LevelType):
+        return Level(bits.bit_length())
+    if isinstance(value_type, ScopeType):
+        return Scope(frozenset(name for place, name in enumerate(value_type.names) if bits >> place & 1))
+    return Switch(bool(bits))
+
+
+def _trigger(value_type: ValueType, applies_from: Value) -> int:
+    """The one bit that shows that a value is at least `applies_from`."""
+    if isinstance(value_type, ScopeType) and isinstance(applies_from, Scope):
+        (name,) = value_type.maximal(applies_from)
+        return 1 << value_type.names.index(name)
+    bits = _bits_of(value_type, applies_from)
+    return 1 << bits.bit_length() - 1

@@ -1,0 +1,438 @@
+"""Why an answer is what it is, and the smallest changes that would make it another (SEMANTICS section 5).
+
+All of it is data; doors put it into words. The sets in `would_allow` and `would_deny` are exact: each makes the
+difference, and no part of it does. They hold changes nearest to the person: rights, roles, teams and access levels for
+that person, limits on them, facts, and the target's own rights where the question asks about the target.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.domain.catalog import FactOwner, Operation, Permission, Polarity, has_reach
+from app.domain.compiled import NOTHING, Holding
+from app.domain.contracts import AccessLevel, level_of_value, value_of_level
+from app.domain.decisions import Decision, applicable_rules
+from app.domain.facts import find_subscriber
+from app.domain.fixes import (
+    FREE,
+    IMPOSSIBLE,
+    EndRow,
+    Families,
+    Family,
+    Fix,
+    GiveRight,
+    GiveRole,
+    JoinTeam,
+    LinkSubscriber,
+    Lowering,
+    Means,
+    Raising,
+    Rows,
+    SetFact,
+    SetLevel,
+    Suggestion,
+)
+from app.domain.holders import AnyRow, ContractStatus, Limit, TeamId, TeamKind, UserId
+from app.domain.requirements import AtLeast, FactHolds, Requirement, TargetAtLeast, iterate_atoms
+from app.domain.rights import Effective, Evaluation
+from app.domain.values import Level, MembersType, Reach, ScopeType, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Sets of changes, smallest first. `complete` is false where the search was cut off."""
+
+    would_allow: tuple[Fix, ...]
+    would_deny: tuple[Fix, ...]
+    complete: bool
+
+
+def explain(decision: Decision) -> Explanation:
+    """The changes that would turn a decision round; none on a question that was wrong itself."""
+    if decision.evaluation is None or decision.effective is None or decision.node is None:
+        return Explanation((), (), True)
+    families = Families()
+    if decision.allowed:
+        found = _Denying(decision, families).solve()
+        return Explanation((), found, families.complete)
+    found = _Allowing(decision, families).solve()
+    return Explanation(found, (), families.complete)
+
+
+class _Allowing:
+    """From a no to a yes."""
+
+    def __init__(self, decision: Decision, families: Families) -> None:
+        assert decision.evaluation and decision.effective and decision.subject and decision.node
+        self.decision = decision
+        self.evaluation: Evaluation = decision.evaluation
+        self.effective: Effective = decision.effective
+        self.subject = decision.subject
+        self.program = self.evaluation.program
+        self.families = families
+        self.demands = _Demands(self.evaluation)
+        self.target_demands = self.demands.of_target
+
+    def solve(self) -> Family:
+        effective = self.effective
+        if not effective.active or effective.target_outside:
+            return IMPOSSIBLE
+        node = self.decision.node
+        assert node is not None
+        for demanded in self._demanded(node):
+            self.demands.add(demanded)
+        raising = Raising(self._means(self.subject.user, effective, whole=True), self.families)
+        if isinstance(node, Operation):
+            contract = self.evaluation.contract
+            if contract is not None and node.product not in {None, *contract.products}:
+                return IMPOSSIBLE
+            return raising.requirement(node.requirement)
+        number = self.program.catalog.number_of[node.key]
+        if effective.reaches is None or not has_reach(node):
+            asked = self.decision.asked
+            return raising.any_value(number) if asked is None else raising.right(number, asked)
+        return self.families.any_of(
+            self.families.all_of([raising.right(number, value), self._reach(reach)])
+            for value, reach in self._covering(node)
+        )
+
+    def _demanded(self, node: Permission | Operation) -> Iterator[Requirement]:
+        if isinstance(node, Operation):
+            yield node.requirement
+        elif self.effective.reaches is not None and has_reach(node):
+            for value, _ in self._covering(node):
+                yield AtLeast(node.key, value)
+        elif self.decision.asked is not None:
+            yield AtLeast(node.key, self.decision.asked)
+        else:
+            number = self.program.catalog.number_of[node.key]
+            limits = self._own_limits(self.subject.user)
+            raising = Raising(self._means_without_offers(limits), self.families)
+            for value in raising.smallest_values(number):
+                yield AtLeast(node.key, value)
+
+    def _covering(self, node: Permission) -> Iterator[tuple[Value, Reach]]:
+        """Values that hold what was asked and one name more, with the reach by which that name covers the target."""
+        value_type = node.value_type
+        assert isinstance(value_type, ScopeType)
+        asked = self.decision.asked or value_type.bottom
+        own = self.subject.user == self.subject.target
+        for name in value_type.names:
+            reach = Reach.OWN if own else value_type.reach.get(name)
+            if reach is not None:
+                yield value_type.join(asked, value_type.down([name])), reach
+
+    def _reach(self, reach: Reach) -> Family:
+        assert self.effective.reaches is not None and self.subject.target is not None
+        if reach in self.effective.reaches:
+            return FREE
+        kind = {Reach.SAME_GROUP: TeamKind.GROUP, Reach.SAME_QUEUE: TeamKind.QUEUE}.get(reach)
+        if kind is None and reach is not Reach.SUPERVISED:
+            return IMPOSSIBLE
+        ways: list[Fix] = []
+        supervisor = (True,) if kind is None else (False, True) if self._supervision_helps() else (False,)
+        for team in self._teams_of_target():
+            if kind is None or self.evaluation.world.teams[team].kind is kind:
+                ways += [frozenset([self._join(team, lead)]) for lead in supervisor]
+        return self.families.absorb(ways)
+
+    def _supervision_helps(self) -> bool:
+        """Whether leading a team of the target's could matter, so that plain membership is not all there is to offer."""
+        node = self.decision.node
+        if not isinstance(node, Permission) or not isinstance(node.value_type, ScopeType):
+            return False
+        return self.subject.target is not None and Reach.SUPERVISED in node.value_type.reach.values()
+
+    def _teams_of_target(self) -> list[TeamId]:
+        assert self.subject.target is not None
+        world = self.evaluation.world
+        rows = world.rows_of(self.subject.target).memberships
+        return list(
+            dict.fromkeys(
+                row.team
+                for row in rows
+                if row.counts(self.evaluation.contract_id, self.evaluation.at)
+                and row.team in world.teams
+                and not world.teams[row.team].archived
+            )
+        )
+
+    def _join(self, team: TeamId, supervisor: bool) -> JoinTeam:
+        return JoinTeam(self.subject.user, team, supervisor, self.evaluation.contract_id)
+
+    # ------------------------------------------------------------------ means
+
+    def _own_limits(self, user: UserId) -> tuple[Limit, ...]:
+        rows = self.evaluation.world.rows_of(user).limits
+        return tuple(row for row in rows if row.counts(self.evaluation.contract_id, self.evaluation.at))
+
+    def _means_without_offers(self, limits: tuple[Limit, ...]) -> Means:
+        return Means(
+            program=self.program, held=self.effective.granted, limits=limits, liftable=True,
+            offers=lambda number, value: iter(()), gate=lambda permission: FREE, atom=lambda atom: IMPOSSIBLE,
+        )  # fmt: skip
+
+    def _means(self, user: UserId, effective: Effective, *, whole: bool) -> Means:
+        """What may be changed for the subject (`whole`), or for the target: there only rights, limits and facts."""
+        sources = tuple(self._role_and_team_offers()) if whole else ()
+        demands = self.demands if whole else self.target_demands
+
+        def offers(number: int, part: Value) -> Iterator[Suggestion]:
+            permission = self.program.catalog.permissions[number]
+            value_type = permission.value_type
+            if effective.owner and permission.polarity is Polarity.RESTRICTION:
+                return
+            for value in demands.of(number):
+                if not value_type.at_least(value, part):
+                    continue
+                if not permission.access_level:
+                    yield GiveRight(user, permission.key, value, self.evaluation.contract_id)
+                elif whole:
+                    yield from self._level(permission, value)
+            for offer, brings in sources:
+                if value_type.at_least(self.program.value(brings, number), part):
+                    yield offer
+
+        return Means(
+            program=self.program,
+            held=effective.granted,
+            limits=self._own_limits(user),
+            liftable=True,
+            offers=offers,
+            gate=lambda permission: self._gate(user, permission, whole=whole),
+            atom=lambda atom: self._atom(user, atom, whole=whole),
+        )
+
+    def _level(self, permission: Permission, value: Value) -> Iterator[SetLevel]:
+        assert isinstance(value, Level) and permission.product is not None
+        level = level_of_value(value)
+        contract = self.evaluation.contract
+        if contract is None or level is None or level is AccessLevel.OWNER:  # nobody appoints an OWNER
+            return
+        if permission.product in contract.products:
+            yield SetLevel(self.subject.user, contract.id, permission.product, level)
+
+    def _gate(self, user: UserId, permission: Permission, *, whole: bool) -> Family:
+        """What must change before a permission counts in the contract asked."""
+        contract = self.evaluation.contract
+        if contract is None:
+            return FREE
+        if permission.product is not None and permission.product not in contract.products:
+            return IMPOSSIBLE
+        record = self.evaluation.world.users[user]
+        if permission.polarity is not Polarity.PERMISSION or record.is_owner:
+            return FREE
+        if contract.status is not ContractStatus.ACTIVE:
+            return IMPOSSIBLE
+        if self.evaluation.is_inside(user):
+            return FREE
+        if not whole:
+            return IMPOSSIBLE
+        ways = []
+        for product in sorted(contract.products):
+            node = self.program.catalog.access_nodes.get(product)
+            if node is not None:
+                number = self.program.catalog.number_of[node.key]
+                for value in {value_of_level(AccessLevel.WITHOUT_ACCESS), *self.demands.of(number)}:
+                    ways += [frozenset([offer]) for offer in self._level(node, value)]
+        return self.families.absorb(ways)
+
+    def _atom(self, user: UserId, atom: FactHolds | TargetAtLeast, *, whole: bool) -> Family:
+        if isinstance(atom, TargetAtLeast):
+            return self._target_atom(atom)
+        # A target's own facts are looked at in the evaluation of the target, whose effective rights are asked there.
+        effective = self.effective if whole else self.evaluation.effective_target(self.subject)
+        assert effective is not None
+        if effective.certain_atoms & self.program.atom_bits[atom]:
+            return FREE
+        owner = self.program.catalog.facts[atom.fact].owner
+        contract = self.evaluation.contract_id
+        if owner is FactOwner.SUBSCRIBER_LINK:
+            if contract is None:
+                return IMPOSSIBLE
+            return (frozenset([LinkSubscriber(user, contract, self.subject.target_subscriber)]),)
+        if owner is FactOwner.CONTRACT and contract is None:
+            return IMPOSSIBLE
+        place = (contract, None) if owner is FactOwner.CONTRACT else (contract, user)
+        # A fact of the contract serves both people, so what either of them leans on is one offer.
+        demanded = self.demands.facts | self.target_demands.facts
+        return self.families.absorb(frozenset([SetFact(fact, *place)]) for fact in demanded if _covers_fact(fact, atom))
+
+    def _target_atom(self, atom: TargetAtLeast) -> Family:
+        if self.effective.certain_atoms & self.program.atom_bits[atom]:
+            return FREE
+        target = self.evaluation.effective_target(self.subject)
+        if target is None or not target.active or self.subject.target is None:
+            return IMPOSSIBLE
+        raising = Raising(self._means(self.subject.target, target, whole=False), self.families)
+        return raising.right(self.program.catalog.number_of[atom.node], atom.value)
+
+    def _role_and_team_offers(self) -> Iterator[tuple[Suggestion, Holding]]:
+        """Roles and teams that the subject could be given, each with all it would bring."""
+        evaluation, user = self.evaluation, self.subject.user
+        for role in evaluation.world.roles.values():
+            brings = self.program.close(evaluation.value_of_role(role.id))
+            if brings != NOTHING:
+                yield GiveRole(user, role.id, evaluation.contract_id), brings
+        led = self._teams_of_target() if self._supervision_helps() else []
+        for team in evaluation.world.teams.values():
+            brings = self.program.close(evaluation.value_of_team(team.id))
+            if brings != NOTHING:
+                yield self._join(team.id, False), brings
+                if team.id in led:
+                    yield self._join(team.id, True), brings
+
+
+class _Demands:
+    """Every value of every permission, and every fact, that a question leans on: what is worth offering."""
+
+    def __init__(self, evaluation: Evaluation, *, of_target: "_Demands | None" = None) -> None:
+        self.catalog = evaluation.program.catalog
+        self.values: dict[int, dict[Value, None]] = {}
+        self.facts: dict[FactHolds, None] = {}
+        self.of_target = of_target or (_Demands(evaluation, of_target=self))
+
+    def of(self, number: int) -> tuple[Value, ...]:
+        return tuple(self.values.get(number, ()))
+
+    def add(self, requirement: Requirement) -> None:
+        for atom in iterate_atoms(requirement):
+            if isinstance(atom, FactHolds):
+                self.facts[atom] = None
+                continue
+            whose = self.of_target if isinstance(atom, TargetAtLeast) else self
+            number = self.catalog.number_of[atom.node]
+            values = whose.values.setdefault(number, {})
+            if atom.value not in values:
+                values[atom.value] = None
+                for rule in applicable_rules(self.catalog.permissions[number], atom.value):
+                    whose.add(rule.requirement)
+
+
+def _covers_fact(stronger: FactHolds, weaker: FactHolds) -> bool:
+    """Whether a fact that passes one test also passes the other."""
+    if stronger.fact != weaker.fact:
+        return False
+    if stronger.bound is None or weaker.bound is None:
+        return stronger.test is weaker.test
+    return stronger.bound > weaker.bound or (
+        stronger.bound == weaker.bound and (stronger.test is weaker.test or stronger.test == ">")
+    )
+
+
+class _Denying:
+    """From a yes to a no."""
+
+    def __init__(self, decision: Decision, families: Families) -> None:
+        assert decision.evaluation and decision.effective and decision.subject and decision.node
+        self.decision = decision
+        self.evaluation: Evaluation = decision.evaluation
+        self.effective: Effective = decision.effective
+        self.subject = decision.subject
+        self.program = self.evaluation.program
+        self.families = families
+
+    def solve(self) -> Family:
+        node = self.decision.node
+        lowering = Lowering(self._rows(), self.families)
+        if isinstance(node, Operation):
+            return lowering.requirement(node.requirement)
+        assert node is not None
+        ways: list[Family] = []
+        number = self.program.catalog.number_of[node.key]
+        value = self.program.value(self.effective.certain, number)
+        if self.decision.asked is not None:
+            ways.append(lowering.right(number, self.decision.asked))
+        if self.effective.reaches is not None and has_reach(node):
+            ways.append(self._uncover(lowering, node, number, value))
+        elif self.decision.asked is None:
+            ways.append(self._empty(lowering, node, number, value))
+        return self.families.any_of(ways)
+
+    def _uncover(self, lowering: Lowering, node: Permission, number: int, value: Value) -> Family:
+        """Every name by which the value covers the target must go, or the relation by which it does."""
+        value_type = node.value_type
+        assert isinstance(value_type, ScopeType) and self.effective.reaches is not None
+        if self.subject.user == self.subject.target:
+            return self._empty(lowering, node, number, value)
+        needs = []
+        for name in value_type.names:
+            reach = value_type.reach.get(name)
+            part = value_type.down([name])
+            if reach in self.effective.reaches and value_type.at_least(value, part):
+                needs.append(self.families.any_of([lowering.right(number, part), self._leave(reach)]))
+        return self.families.all_of(needs)
+
+    def _empty(self, lowering: Lowering, node: Permission, number: int, value: Value) -> Family:
+        """Sets that leave nothing of a value: no smallest value above nothing may be left, whichever row gives it."""
+        value_type = node.value_type
+        least = dict.fromkeys(value_type.least_above_bottom())
+        if isinstance(value_type, MembersType):
+            sources = [self.program.value(brings, number) for _, brings in lowering.rows.sources]
+            least = dict.fromkeys(part for source in (value, *sources) for part in value_type.parts(source))
+        left = [part for part in least if value_type.at_least(value, part)]
+        return self.families.all_of(lowering.right(number, part) for part in left)
+
+    def _leave(self, reach: Reach | None) -> Family:
+        """The memberships whose end ends a relation to the target."""
+        if reach in {None, Reach.ALL, Reach.OWN} or self.subject.target is None:
+            return IMPOSSIBLE
+        world, evaluation = self.evaluation.world, self.evaluation
+        theirs = {row.team for row in world.rows_of(self.subject.target).memberships if self._counts(row)}
+        kind = {Reach.SAME_GROUP: TeamKind.GROUP, Reach.SAME_QUEUE: TeamKind.QUEUE}.get(reach)
+        rows = [
+            row
+            for row in evaluation.world.rows_of(self.subject.user).memberships
+            if self._counts(row)
+            and row.team in theirs
+            and not world.teams[row.team].archived
+            and (row.supervisor if kind is None else world.teams[row.team].kind is kind)
+        ]
+        return (frozenset(EndRow(row) for row in rows),)
+
+    def _counts(self, row: AnyRow) -> bool:
+        return row.counts(self.evaluation.contract_id, self.evaluation.at)
+
+    def _rows(self) -> Rows:
+        evaluation, program = self.evaluation, self.program
+        rows = evaluation.world.rows_of(self.subject.user)
+        sources: list[tuple[AnyRow, Holding]] = []
+        for grant in rows.grants:
+            number = program.catalog.number_of.get(grant.node)
+            if number is not None and self._counts(grant):
+                sources.append((grant, program.close(program.encode(number, grant.value))))
+        for assignment in rows.assignments:
+            if self._counts(assignment):
+                sources.append((assignment, program.close(evaluation.value_of_role(assignment.role))))
+        for membership in rows.memberships:
+            if self._counts(membership):
+                sources.append((membership, program.close(evaluation.value_of_team(membership.team))))
+        levels = [row for row in rows.access if self._counts(row)]
+        for level in levels:
+            node = program.catalog.access_nodes.get(level.product)
+            if node is not None:
+                encoded = program.encode(program.catalog.number_of[node.key], value_of_level(level.level))
+                sources.append((level, encoded))
+        gate = IMPOSSIBLE
+        contract = evaluation.contract
+        if contract is not None and not evaluation.world.users[self.subject.user].is_owner:
+            gate = (frozenset(EndRow(row) for row in levels if row.product in contract.products),)
+        return Rows(
+            program=program,
+            sources=tuple(sources),
+            fixed=program.own(NOTHING) if self.effective.owner else NOTHING,
+            gate=gate,
+            atom=self._atom,
+            is_true=lambda atom: evaluation.truth_of(self.effective, atom) is True,
+        )
+
+    def _atom(self, atom: FactHolds | TargetAtLeast) -> Family:
+        if isinstance(atom, FactHolds):
+            owner = self.program.catalog.facts[atom.fact].owner
+            if owner is FactOwner.SUBSCRIBER_LINK:
+                contract = self.evaluation.contract_id
+                if find_subscriber(self.evaluation.world, contract=contract, user=self.subject.user) is not None:
+                    links = self.evaluation.world.rows_of(self.subject.user).links
+                    return (frozenset(EndRow(row) for row in links if row.contract == contract),)
+        return IMPOSSIBLE
+

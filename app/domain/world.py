@@ -1,0 +1,169 @@
+"""What is known at one moment: every record that the questions at hand may lean on, as plain immutable data.
+
+A world may be partial: it holds all roles, teams and contracts, and those users whom somebody asked for. What it holds
+of a user is complete. A user who is not in it is unknown, and has nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from app.domain.holders import (
+    Access,
+    AnyRow,
+    Assignment,
+    Contract,
+    ContractId,
+    Grant,
+    HolderId,
+    Limit,
+    Membership,
+    Record,
+    Role,
+    RoleId,
+    StoredFact,
+    SubscriberLink,
+    Team,
+    TeamId,
+    User,
+    UserId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderRows:
+    """The rows that hang on one holder (or, facts, on one contract)."""
+
+    grants: tuple[Grant, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    access: tuple[Access, ...] = ()
+    links: tuple[SubscriberLink, ...] = ()
+    facts: tuple[StoredFact, ...] = ()
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        yield from self.grants
+        yield from self.limits
+        yield from self.assignments
+        yield from self.memberships
+        yield from self.access
+        yield from self.links
+        yield from self.facts
+
+
+NO_ROWS = HolderRows()
+_FIELD_OF: Mapping[type, str] = {
+    Grant: "grants", Limit: "limits", Assignment: "assignments", Membership: "memberships",
+    Access: "access", SubscriberLink: "links", StoredFact: "facts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record that comes to be (`before` None), stops being (`after` None), or is known differently from now on."""
+
+    before: Record | None
+    after: Record | None
+
+    @property
+    def record(self) -> Record:
+        record = self.after if self.after is not None else self.before
+        assert record is not None, "a change changes something"
+        return record
+
+
+@dataclass(frozen=True)
+class World:
+    """Records by id, rows by what they hang on."""
+
+    users: Mapping[UserId, User] = field(default_factory=dict)
+    roles: Mapping[RoleId, Role] = field(default_factory=dict)
+    teams: Mapping[TeamId, Team] = field(default_factory=dict)
+    contracts: Mapping[ContractId, Contract] = field(default_factory=dict)
+    rows: Mapping[str, HolderRows] = field(default_factory=dict)
+
+    @staticmethod
+    def of(records: Iterable[Record]) -> "World":
+        return World().changed(Change(None, record) for record in records)
+
+    def rows_of(self, holder: str) -> HolderRows:
+        return self.rows.get(holder, NO_ROWS)
+
+    def changed(self, changes: Iterable[Change]) -> "World":
+        """The world after these changes. A change whose `before` is not there raises `KeyError`."""
+        entities: dict[type, dict[Any, Any]] = {
+            User: dict(self.users), Role: dict(self.roles), Team: dict(self.teams), Contract: dict(self.contracts),
+        }  # fmt: skip
+        touched: dict[str, dict[str, dict[str, AnyRow]]] = {}
+
+        def rows(row: AnyRow) -> dict[str, AnyRow]:
+            name = _FIELD_OF[type(row)]
+            fields = touched.setdefault(row.holder, {})
+            if name not in fields:
+                fields[name] = {r.id: r for r in getattr(self.rows_of(row.holder), name)}
+            return fields[name]
+
+        for change in changes:
+            if change.before is not None:
+                kind = type(change.before)
+                del (entities[kind] if kind in entities else rows(change.before))[change.before.id]  # type: ignore[arg-type]  # what is no entity is a row
+            if change.after is not None:
+                kind = type(change.after)
+                (entities[kind] if kind in entities else rows(change.after))[change.after.id] = change.after  # type: ignore[arg-type]  # likewise
+        changed = dict(self.rows)
+        for holder, fields in touched.items():
+            changed[holder] = replace(self.rows_of(holder), **{n: tuple(r.values()) for n, r in fields.items()})  # type: ignore[arg-type]  # each field is given rows of its own type
+        return World(entities[User], entities[Role], entities[Team], entities[Contract], changed)  # type: ignore[arg-type]  # each kind went to its own dictionary
+
+    # ------------------------------------------------------------------ the other way round
+
+    @cached_property
+    def child_roles(self) -> Mapping[RoleId, tuple[RoleId, ...]]:
+        found: dict[RoleId, list[RoleId]] = {}
+        for role in self.roles.values():
+            for parent in role.parents:
+                found.setdefault(parent, []).append(role.id)
+        return {parent: tuple(children) for parent, children in found.items()}
+
+    @cached_property
+    def child_teams(self) -> Mapping[TeamId, tuple[TeamId, ...]]:
+        found: dict[TeamId, list[TeamId]] = {}
+        for team in self.teams.values():
+            if team.parent is not None:
+                found.setdefault(team.parent, []).append(team.id)
+        return {parent: tuple(children) for parent, children in found.items()}
+
+    @cached_property
+    def carriers(self) -> Mapping[RoleId, tuple[HolderId, ...]]:
+        """The users and teams to which each role is assigned, whenever and wherever."""
+        found: dict[RoleId, dict[HolderId, None]] = {}
+        for rows in self.rows.values():
+            for assignment in rows.assignments:
+                found.setdefault(assignment.role, {})[assignment.holder] = None
+        return {role: tuple(holders) for role, holders in found.items()}
+
+    @cached_property
+    def members(self) -> Mapping[TeamId, tuple[UserId, ...]]:
+        """The direct members of each team, whenever and wherever."""
+        found: dict[TeamId, dict[UserId, None]] = {}
+        for rows in self.rows.values():
+            for membership in rows.memberships:
+                found.setdefault(membership.team, {})[membership.user] = None
+        return {team: tuple(users) for team, users in found.items()}
+
+    def reached_from(self, holders: Iterable[str]) -> tuple[str, ...]:
+        """These holders and all that include them, directly or not, the given ones first."""
+        reached: dict[str, None] = {}
+        waiting = list(holders)
+        while waiting:
+            holder = waiting.pop(0)
+            if holder in reached:
+                continue
+            reached[holder] = None
+            waiting += self.child_roles.get(RoleId(holder), ())
+            waiting += self.child_teams.get(TeamId(holder), ())
+            waiting += self.carriers.get(RoleId(holder), ())
+            waiting += self.members.get(TeamId(holder), ())
+        return tuple(reached)
