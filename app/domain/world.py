@@ -96,9 +96,9 @@ class World:
         entities: dict[type, dict[Any, Any]] = {
             User: dict(self.users), Role: dict(self.roles), Team: dict(self.teams), Contract: dict(self.contracts),
         }  # fmt: skip
-        touched: dict[str, dict[str, dict[str, AnyRow]]] = {}
+        touched: dict[str, dict[str, dict[Any, Any]]] = {}
 
-        def rows(row: AnyRow) -> dict[str, AnyRow]:
+        def rows(row: Any) -> dict[Any, Any]:
             name = _FIELD_OF[type(row)]
             fields = touched.setdefault(row.holder, {})
             if name not in fields:
@@ -108,14 +108,14 @@ class World:
         for change in changes:
             if change.before is not None:
                 kind = type(change.before)
-                del (entities[kind] if kind in entities else rows(change.before))[change.before.id]  # type: ignore[arg-type]  # what is no entity is a row
+                del (entities[kind] if kind in entities else rows(change.before))[change.before.id]
             if change.after is not None:
                 kind = type(change.after)
-                (entities[kind] if kind in entities else rows(change.after))[change.after.id] = change.after  # type: ignore[arg-type]  # likewise
+                (entities[kind] if kind in entities else rows(change.after))[change.after.id] = change.after
         changed = dict(self.rows)
         for holder, fields in touched.items():
-            changed[holder] = replace(self.rows_of(holder), **{n: tuple(r.values()) for n, r in fields.items()})  # type: ignore[arg-type]  # each field is given rows of its own type
-        return World(entities[User], entities[Role], entities[Team], entities[Contract], changed)  # type: ignore[arg-type]  # each kind went to its own dictionary
+            changed[holder] = replace(self.rows_of(holder), **{n: tuple(r.values()) for n, r in fields.items()})
+        return World(entities[User], entities[Role], entities[Team], entities[Contract], changed)
 
     # ------------------------------------------------------------------ the other way round
 
