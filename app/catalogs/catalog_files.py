@@ -98,7 +98,7 @@ def _shape_fault(document: Document, fault: Mapping[str, Any]) -> Fault:
 
 def make_slug(label: str) -> str:
     """The last part of a key, made of a label: letters and digits, everything else an underscore."""
-    return re.sub(r"[^a-z0-9]+", "_", label.lower().replace("'", "").replace("’", "")).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", re.sub("['\u2019]", "", label.lower())).strip("_")
 
 
 class _Drafting:

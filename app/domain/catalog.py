@@ -24,8 +24,6 @@ from app.domain.requirements import (
 from app.domain.values import MembersType, QuantityType, ScopeType, SwitchType, Value, ValueType
 
 
-
-
 class Polarity(StrEnum):
     """Whether more of a right means more may be done, less may be done, or neither. Singular noun."""
 

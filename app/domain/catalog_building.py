@@ -41,7 +41,17 @@ from app.domain.requirements import (
     evaluate,
     iterate_atoms,
 )
-from app.domain.values import MAX_AMOUNT, LevelType, MembersType, Quantity, QuantityType, ScopeType, Value, ValueType, plain_name
+from app.domain.values import (
+    MAX_AMOUNT,
+    LevelType,
+    MembersType,
+    Quantity,
+    QuantityType,
+    ScopeType,
+    Value,
+    ValueType,
+    plain_name,
+)
 
 KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9][a-z0-9_]*)*")
 
@@ -224,7 +234,9 @@ class _Building:
 
     def _check_key(self, place: str, key: str, prefix: str) -> None:
         if not KEY.fullmatch(key):
-            self.fault(place, key, "a key is made of lower-case letters, digits and underscores, its parts joined by dots")
+            self.fault(
+                place, key, "a key is made of lower-case letters, digits and underscores, its parts joined by dots"
+            )
         elif not key.startswith(prefix):
             self.fault(place, key, f"the key must begin with `{prefix}`")
 
@@ -280,7 +292,9 @@ class _Building:
             names = value_type.names
             if not names:
                 complain("a scope needs at least one name")
-            unknown = (set(value_type.below) | set().union(*value_type.below.values()) | set(value_type.reach)) - set(names)
+            unknown = (set(value_type.below) | set().union(*value_type.below.values()) | set(value_type.reach)) - set(
+                names
+            )
             for name in sorted(unknown):
                 complain(f"`{name}` is not one of its scopes")
             for name, below in value_type.below.items():
@@ -317,7 +331,9 @@ class _Building:
                 try:
                     applies_from = value_type.parse(rule.applies_from)
                 except InvalidValue as error:
-                    self.fault(draft.place, draft.key, f"a rule applies from {error.message}; expected {error.expected}")
+                    self.fault(
+                        draft.place, draft.key, f"a rule applies from {error.message}; expected {error.expected}"
+                    )
                     continue
                 unlimited = isinstance(applies_from, Quantity) and applies_from.unlimited
                 if len(value_type.parts(applies_from)) != 1 or unlimited:
@@ -333,7 +349,9 @@ class _Building:
             if implied is None:
                 continue
             if draft.polarity is Polarity.RESTRICTION or self.drafts[implied.node].polarity is not draft.polarity:
-                self.fault(draft.place, draft.key, f"it cannot give `{implied.node}` along: polarities differ or restrict")
+                self.fault(
+                    draft.place, draft.key, f"it cannot give `{implied.node}` along: polarities differ or restrict"
+                )
             else:
                 yield implied
 
@@ -521,4 +539,3 @@ class _Building:
         return RoleTemplate(
             draft.key, draft.label, draft.description, tuple(grant for grant in grants if grant), draft.source
         )
-

@@ -43,7 +43,7 @@ NOTHING = Holding()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A requirement as masks: each bit of `mask`, each value of `beside`, and some condition of each group of `any_of`."""
+    """A requirement as masks: each bit of `mask`, each value of `beside`, one condition of each group of `any_of`."""
 
     mask: int = 0
     beside: tuple[tuple[int, Value], ...] = ()
@@ -130,7 +130,9 @@ class Program:
             return Holding(holding.bits & kept, holding.beside)
         if number not in holding.beside:
             return holding
-        return Holding(holding.bits, self._with(holding.beside, number, self.types[number].meet(holding.beside[number], value)))
+        return Holding(
+            holding.bits, self._with(holding.beside, number, self.types[number].meet(holding.beside[number], value))
+        )
 
     def _with(self, beside: Beside, number: int, value: Value) -> Beside:
         changed = dict(beside)

@@ -6,7 +6,7 @@ from app.domain.values import Level, LevelType
 
 
 class AccessLevel(StrEnum):
-    """The rung of a person in one product of one contract, as the contract file spells it. Upper case adjective or noun."""
+    """The rung of a person in one product of one contract, as the contract spells it. Upper case adjective or noun."""
 
     WITHOUT_ACCESS = "WITHOUT_ACCESS"
     USER = "USER"

@@ -4,8 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.catalog import Catalog, Group, Node, ObligationKind, ObligationRule, Operation, Permission, is_open_ended
-from app.domain.catalog import FactOwner, has_reach
+from app.domain.catalog import (
+    Catalog,
+    FactOwner,
+    Group,
+    Node,
+    ObligationKind,
+    ObligationRule,
+    Operation,
+    Permission,
+    has_reach,
+    is_open_ended,
+)
 from app.domain.errors import DomainError, InvalidValue, NotFound
 from app.domain.facts import find_subscriber, parse_fact
 from app.domain.holders import ContractId, RoleId, TeamId, UserId
@@ -103,7 +113,7 @@ def read_question(
     has_target_subscriber: bool,
     facts: Mapping[str, str],
 ) -> tuple[Permission | Operation | None, Value | None, tuple[DomainError, ...]]:
-    """The node and value asked, and every fault of the question's content. People and contracts are looked up elsewhere."""
+    """The node and value asked, and every fault in the question's content. People and contracts are not looked up."""
     errors = list(find_fact_faults(catalog, facts))
     found = catalog.nodes.get(node)
     if found is None or isinstance(found, Group):
@@ -140,7 +150,9 @@ def find_fact_faults(catalog: Catalog, facts: Mapping[str, str]) -> Iterator[Dom
     for name, text in facts.items():
         fact = catalog.facts.get(name)
         if fact is None:
-            expected = "one of " + ", ".join(f"`{known}`" for known in sorted(catalog.facts)) if catalog.facts else "none"
+            expected = (
+                "one of " + ", ".join(f"`{known}`" for known in sorted(catalog.facts)) if catalog.facts else "none"
+            )
             yield InvalidValue(f"there is no fact `{name}`", path=("facts", name), expected=expected)
         elif fact.owner is FactOwner.SUBSCRIBER_LINK:
             message = f"`{name}` comes from the link to a subscriber alone"
@@ -226,7 +238,9 @@ def name_unknown(
             if isinstance(atom, FactHolds):
                 found[atom.fact] = None
             elif not isinstance(atom, AtLeast):
-                found.update(dict.fromkeys([TARGET] if effective.reaches is None else unknown_of_target(atom.node, atom.value)))
+                found.update(
+                    dict.fromkeys([TARGET] if effective.reaches is None else unknown_of_target(atom.node, atom.value))
+                )
             else:
                 add_right(evaluation.program.catalog.require_permission(atom.node), atom.value)
 
@@ -268,13 +282,17 @@ def find_obligations(
             values = _obligation_values(evaluation, effective, subject.user, rule)
             if values is not None:
                 yield Obligation(rule.kind, rule.fields, values, rule.keep)
-    if isinstance(node, Permission) and is_open_ended(node) and asked is None:
-        if subject.target is None or not has_reach(node):
-            yield Obligation(ObligationKind.SCOPE, (), name_values(node, evaluation.value_for(effective, node)))
+    if isinstance(node, Permission) and is_open_ended(node) and asked is None and not _is_covered(subject, node):
+        yield Obligation(ObligationKind.SCOPE, (), name_values(node, evaluation.value_for(effective, node)))
     if node.key in catalog.subscriber_users and subject.target_subscriber is None:
         subscriber = find_subscriber(evaluation.world, contract=evaluation.contract_id, user=subject.user)
         if subscriber is not None:
             yield Obligation(ObligationKind.SCOPE, ("subscriber",), (subscriber,))
+
+
+def _is_covered(subject: Subject, node: Permission) -> bool:
+    """Whether the question named whom the right is to reach, so that a yes leaves nothing open."""
+    return subject.target is not None and has_reach(node)
 
 
 def _is_due(evaluation: Evaluation, effective: Effective, rule: ObligationRule) -> bool:

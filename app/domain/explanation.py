@@ -137,7 +137,7 @@ class _Allowing:
         return self.families.absorb(ways)
 
     def _supervision_helps(self) -> bool:
-        """Whether leading a team of the target's could matter, so that plain membership is not all there is to offer."""
+        """Whether leading a team of the target's could matter, so that there is more to offer than membership."""
         node = self.decision.node
         if not isinstance(node, Permission) or not isinstance(node.value_type, ScopeType):
             return False
@@ -435,4 +435,3 @@ class _Denying:
                     links = self.evaluation.world.rows_of(self.subject.user).links
                     return (frozenset(EndRow(row) for row in links if row.contract == contract),)
         return IMPOSSIBLE
-

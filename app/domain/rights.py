@@ -113,22 +113,29 @@ class Evaluation:
         """What a role gives: its own limits over the closure of its grants and its parents. Archived: nothing."""
         if role not in self._values:
             self._values[role] = NOTHING  # a role that includes itself, however that came about, adds nothing
-            record = self.world.roles.get(role)
-            if record is not None and not record.archived:
-                self._values[role] = self.apply_limits(role, self._held(role, record.parents))
+            self._values[role] = self.apply_limits(role, self.held_by_role(role))
         return self._values[role]
+
+    def held_by_role(self, role: RoleId) -> Holding:
+        """What a role gives before its own limits."""
+        record = self.world.roles.get(role)
+        return NOTHING if record is None or record.archived else self._held(role, record.parents)
 
     def value_of_team(self, team: TeamId) -> Holding:
         """What a team gives: its own limits over the closure of its grants, roles and parent. Archived: nothing."""
         if team not in self._values:
             self._values[team] = NOTHING
-            record = self.world.teams.get(team)
-            if record is not None and not record.archived:
-                parents = () if record.parent is None else (record.parent,)
-                self._values[team] = self.apply_limits(team, self._held(team, parents))
+            self._values[team] = self.apply_limits(team, self.held_by_team(team))
         return self._values[team]
 
-    def value_of_user(self, user: UserId) -> Holding:
+    def held_by_team(self, team: TeamId) -> Holding:
+        """What a team gives before its own limits."""
+        record = self.world.teams.get(team)
+        if record is None or record.archived:
+            return NOTHING
+        return self._held(team, () if record.parent is None else (record.parent,))
+
+    def held_by_user(self, user: UserId) -> Holding:
         """What a user holds by grants, roles, teams and access levels, before any limit on the user."""
         held = self._held(user, ())
         for row in self.world.rows_of(user).access:
@@ -138,13 +145,21 @@ class Evaluation:
                 held = self.program.join(held, self.program.encode(number, value_of_level(row.level)))
         return held
 
+    def held_by(self, holder: str) -> Holding:
+        """What any holder has before its own limits."""
+        if holder in self.world.roles:
+            return self.held_by_role(RoleId(holder))
+        if holder in self.world.teams:
+            return self.held_by_team(TeamId(holder))
+        return self.held_by_user(UserId(holder))
+
     def value_of(self, holder: str) -> Holding:
-        """`value(holder)` of section 4, of a user without the user's own limits."""
+        """`value(holder)` of section 4: what a holder has and passes on, under its own limits."""
         if holder in self.world.roles:
             return self.value_of_role(RoleId(holder))
         if holder in self.world.teams:
             return self.value_of_team(TeamId(holder))
-        return self.value_of_user(UserId(holder))
+        return self.apply_limits(holder, self.held_by_user(UserId(holder)))
 
     def _held(self, holder: str, parents: tuple[RoleId, ...] | tuple[TeamId, ...]) -> Holding:
         program, rows = self.program, self.world.rows_of(holder)
@@ -181,7 +196,7 @@ class Evaluation:
         if user is None:
             nothing = (NOTHING,) * 6
             return Effective(False, False, *nothing, 0, 0, target_outside, reaches)
-        held = self.value_of_user(user.id)
+        held = self.held_by_user(user.id)
         owner = self.owns(user)
         granted = self.program.own(held) if owner else held
         if user.status is not UserStatus.ACTIVE:

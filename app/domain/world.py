@@ -167,3 +167,19 @@ class World:
             waiting += self.carriers.get(RoleId(holder), ())
             waiting += self.members.get(TeamId(holder), ())
         return tuple(reached)
+
+    def included_in(self, holder: str) -> frozenset[str]:
+        """Everything that a holder includes, directly or not, whenever and wherever; itself left out."""
+        found: set[str] = set()
+        waiting = [holder]
+        while waiting:
+            current = waiting.pop()
+            rows = self.rows_of(current)
+            included: list[str] = [row.role for row in rows.assignments]
+            included += [row.team for row in rows.memberships]
+            role, team = self.roles.get(RoleId(current)), self.teams.get(TeamId(current))
+            included += role.parents if role is not None else ()
+            included += [team.parent] if team is not None and team.parent is not None else []
+            waiting += [new for new in dict.fromkeys(included) if new not in found]
+            found.update(included)
+        return frozenset(found - {holder})

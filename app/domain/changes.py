@@ -1,0 +1,470 @@
+"""What a write would do, and whether the rules let it (SEMANTICS section 6).
+
+Every write, dry run and simulation goes through `judge`: it takes the changes that a request asks for, completes them
+where the request allows that (prerequisites included, dependents cut), and tells what stands in the way.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.compiled import Program
+from app.domain.decisions import applicable_rules
+from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, ErrorCode, PrerequisiteNotMet, TooMany, Warned
+from app.domain.fixes import FREE, IMPOSSIBLE, Families, Fix, GiveRight, Means, Raising, Suggestion
+from app.domain.holders import MANUAL, ContractId, ContractStatus, Grant, HolderId, Limit, RowId, UserId
+from app.domain.requirements import AtLeast, evaluate, find_missing, iterate_atoms
+from app.domain.rights import Evaluation
+from app.domain.values import Value
+from app.domain.violations import Judgement, Violation
+from app.domain.world import Change, World
+
+MAX_ROUNDS = 20  # completing a change may uncover more to complete; a chain of requirements is a few rungs deep
+
+
+class MissingPrerequisites(StrEnum):
+    """What to do where a granted right lacks what it needs. Upper case verb, as the contract spells it."""
+
+    REJECT = "REJECT"
+    INCLUDE = "INCLUDE"
+
+
+class Dependents(StrEnum):
+    """What to do with rights that stand on what goes. Upper case verb, as the contract spells it."""
+
+    REJECT = "REJECT"
+    CASCADE = "CASCADE"
+    SUSPEND = "SUSPEND"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Who writes, when, why and on whose behalf; `new_id` gives an unused id for a kind of row."""
+
+    actor: str
+    at: datetime
+    new_id: Callable[[type], str]
+    reason: str | None = None
+    source: str = MANUAL
+    revision: int = 0
+
+    def row(self, kind: type) -> dict[str, object]:
+        """The fields that every new row of this write shares."""
+        return {
+            "id": RowId(self.new_id(kind)), "source": self.source, "reason": self.reason, "actor": self.actor,
+            "created_at": self.at, "revision": self.revision,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The changes that a request asks for, each with its path in the request, and how to complete them.
+
+    `asked` are the holders that the request names: completing touches no other.
+    """
+
+    changes: tuple[Change, ...]
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # record id -> where the request asks for it
+    asked: frozenset[str] = frozenset()
+    on_missing: MissingPrerequisites = MissingPrerequisites.REJECT
+    on_dependents: Dependents = Dependents.REJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The whole change set and the world after it; with `errors` nothing of it may be done."""
+
+    changes: tuple[Change, ...]
+    after: World
+    errors: tuple[DomainError, ...]
+    warnings: tuple[DomainError, ...]
+
+
+def judge(program: Program, before: World, wish: Wish, stamp: Stamp) -> Outcome:
+    """Complete a wish and judge it by difference."""
+    changes = wish.changes
+    for _ in range(MAX_ROUNDS):
+        judgement = Judgement(program, before, changes)
+        violations = judgement.violations(stamp.at)
+        added = tuple(_complete(judgement, violations, wish, stamp)) if violations else ()
+        if not added:
+            break
+        changes += added
+    suspended = tuple(v for v in violations if not v.gained) if wish.on_dependents is Dependents.SUSPEND else ()
+    standing = tuple(violation for violation in violations if violation not in suspended)
+    errors = cut_refusals(_refuse(judgement, standing, wish, stamp))
+    warnings: list[DomainError] = [
+        Warned(error.message, code=error.code) for error in _refuse(judgement, suspended, wish, stamp)
+    ]
+    if not errors:
+        warnings += _Warnings(judgement, wish, stamp).collect(violations)
+    return Outcome(changes, judgement.after, errors, cut_refusals(warnings))
+
+
+def cut_refusals(errors: Iterable[DomainError]) -> tuple[DomainError, ...]:
+    """At most `MAX_REFUSALS`, the number of all told beyond that."""
+    listed = tuple(errors)
+    if len(listed) <= MAX_REFUSALS:
+        return listed
+    return (*listed[:MAX_REFUSALS], TooMany(f"{len(listed)} in all, of which the first {MAX_REFUSALS} are listed"))
+
+
+# ---------------------------------------------------------------------- completing
+
+
+def _complete(judgement: Judgement, violations: tuple[Violation, ...], wish: Wish, stamp: Stamp) -> Iterator[Change]:
+    """Changes that cure violations of holders asked about, as far as the wish allows."""
+    mine = [violation for violation in violations if violation.failure.holder in wish.asked]
+    if wish.on_missing is MissingPrerequisites.INCLUDE:
+        yield from _include([violation for violation in mine if violation.gained], judgement, stamp)
+    if wish.on_dependents is Dependents.CASCADE:
+        yield from _cascade([violation for violation in mine if not violation.gained], judgement, stamp)
+
+
+def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) -> Iterator[Change]:
+    """The one smallest set of grants under each granted row: same holder, contract, window and source."""
+    program = judgement.program
+    groups: dict[tuple[object, ...], tuple[Grant, dict[tuple[int, Value], Violation]]] = {}
+    for violation in violations:
+        key = program.catalog.permissions[violation.failure.number].key
+        for change in judgement.changes:
+            row = change.after
+            if (
+                isinstance(row, Grant)
+                and change.before is None
+                and row.holder == violation.failure.holder
+                and row.contract == violation.failure.contract
+                and (row.node == key or _gives_along(program, row.node, key))
+            ):
+                group = (row.holder, row.contract, row.valid_from, row.valid_until)
+                wanted = groups.setdefault(group, (row, {}))[1]
+                wanted[violation.failure.number, violation.asked] = violation
+    for row, wanted in groups.values():
+        at = max(stamp.at, row.valid_from or stamp.at)
+        families = Families()
+        raising = _raising(judgement, row.holder, row.contract, at, list(wanted), families)
+        family = families.all_of(raising.right(number, value) for number, value in wanted)
+        if len(family) != 1:
+            continue  # nothing helps, or an either-or leaves a choice: refused with the alternatives
+        for suggestion in sorted_fix(program, family[0]):
+            if isinstance(suggestion, GiveRight):
+                yield Change(
+                    None,
+                    replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value),  # type: ignore[arg-type]  # a stamp's fields are a row's
+                )
+
+
+def _gives_along(program: Program, giver: str, key: str) -> bool:
+    """Whether a permission implies another, directly or not."""
+    permission = program.catalog.require_permission(giver)
+    return any(i.node == key or _gives_along(program, i.node, key) for i in permission.implies)
+
+
+def _cascade(violations: list[Violation], judgement: Judgement, stamp: Stamp) -> Iterator[Change]:
+    """Ends the dependents' own rows; what arrives through something included is cut by a limit on the holder.
+
+    Rows of another source are left: the violation then stands, and the refusal names them.
+    """
+    program, world = judgement.program, judgement.after
+    everywhere = {(v.failure.holder, v.failure.number) for v in violations if v.failure.contract is None}
+    for violation in violations:
+        if (
+            violation.failure.contract is not None
+            and (violation.failure.holder, violation.failure.number) in everywhere
+        ):
+            continue  # what is cured everywhere is cured here; what is left after that comes in the next round
+        failure, key = violation.failure, program.catalog.permissions[violation.failure.number].key
+        value_type = program.types[failure.number]
+        now = violation.at <= stamp.at
+        own = [
+            row
+            for row in world.rows_of(failure.holder).grants
+            if row.node == key
+            and row.counts(failure.contract, violation.at)
+            and not value_type.at_least(violation.allowed, row.value)
+        ]
+        if any(row.source != stamp.source for row in own):
+            continue
+        # A row that also counts where nothing is broken, or that is still sound today, is cut rather than ended.
+        if own and now and all(row.contract == failure.contract for row in own):
+            for row in own:
+                yield Change(row, None)
+        else:
+            yield Change(None, _cut(violation, key, stamp, None if now else violation.at))
+
+
+def _cut(violation: Violation, key: str, stamp: Stamp, valid_from: datetime | None) -> Limit:
+    return Limit(
+        **stamp.row(Limit), holder=violation.failure.holder, node=key, value=violation.allowed,  # type: ignore[arg-type]  # a stamp's fields are a row's
+        contract=violation.failure.contract, valid_from=valid_from,
+    )  # fmt: skip
+
+
+def _raising(
+    judgement: Judgement,
+    holder: HolderId,
+    contract: ContractId | None,
+    at: datetime,
+    wanted: Iterable[tuple[int, Value]],
+    families: Families,
+) -> Raising:
+    """Smallest sets of grants on one holder; facts, targets and access levels count as met."""
+    program = judgement.program
+    evaluation = judgement.evaluation(True, contract, at)
+    world = evaluation.world
+    demanded: dict[int, dict[Value, None]] = {}
+
+    def demand(number: int, value: Value) -> None:
+        values = demanded.setdefault(number, {})
+        if value not in values:
+            values[value] = None
+            for rule in applicable_rules(program.catalog.permissions[number], value):
+                for atom in iterate_atoms(rule.requirement):
+                    if isinstance(atom, AtLeast):
+                        demand(program.catalog.number_of[atom.node], atom.value)
+
+    for number, value in wanted:
+        demand(number, value)
+
+    def offers(number: int, part: Value) -> Iterator[Suggestion]:
+        permission = program.catalog.permissions[number]
+        for value in demanded.get(number, ()):
+            if not permission.access_level and permission.value_type.at_least(value, part):
+                yield GiveRight(holder, permission.key, value, contract)
+
+    is_person = holder not in world.roles and holder not in world.teams
+    limits = () if is_person else tuple(row for row in world.rows_of(holder).limits if row.counts(contract, at))
+    return Raising(
+        Means(
+            program=program,
+            held=program.join(evaluation.held_by(holder), judgement.access_met),
+            limits=limits,
+            liftable=False,
+            offers=offers,
+            gate=lambda permission: FREE,
+            atom=lambda atom: FREE,
+        ),
+        families,
+    )
+
+
+def sorted_fix(program: Program, fix: Fix) -> list[Suggestion]:
+    """The changes of a set, what others need first."""
+
+    def place(suggestion: Suggestion) -> tuple[int, str]:
+        if isinstance(suggestion, GiveRight):
+            return program.catalog.number_of[suggestion.node], ""
+        return len(program.types), repr(suggestion)
+
+    return sorted(fix, key=place)
+
+
+# ---------------------------------------------------------------------- refusing
+
+
+def _refuse(judgement: Judgement, violations: tuple[Violation, ...], wish: Wish, stamp: Stamp) -> Iterator[DomainError]:
+    """One refusal for each right that lacks something, and for each right that others stand on."""
+    first = judgement.first_holders(violations)
+    shown: set[tuple[str, int]] = set()
+    dependents: dict[tuple[HolderId, int], dict[int, int]] = {}
+    for violation in violations:
+        holder, number = violation.failure.holder, violation.failure.number
+        if (holder, number) not in first or (holder, number) in shown:
+            continue
+        shown.add((holder, number))
+        if violation.gained or not violation.lost:
+            yield _refuse_gain(judgement, violation, first[holder, number], wish)
+        else:
+            for lost in violation.lost:
+                dependents.setdefault((holder, lost), {})[number] = first[holder, number]
+    for (holder, lost), standing in dependents.items():
+        yield _refuse_loss(judgement, holder, lost, standing, wish, stamp)
+
+
+def _refuse_gain(judgement: Judgement, violation: Violation, affected: int, wish: Wish) -> DomainError:
+    catalog = judgement.program.catalog
+    failure = violation.failure
+    permission = catalog.permissions[failure.number]
+    families = Families()
+    raising = _raising(
+        judgement, failure.holder, failure.contract, violation.at, [(failure.number, violation.asked)], families
+    )
+    fixes = raising.right(failure.number, violation.asked)
+    needed = ", ".join(f"`{catalog.render(requirement)}`" for requirement in violation.missing)
+    return PrerequisiteNotMet(
+        f"`{permission.label}` needs {needed}",
+        path=_path_of(judgement, wish, permission.key),
+        holder=failure.holder if failure.holder in _known_holders(judgement.before) else None,
+        affected=affected,
+        node=permission.key,
+        missing=violation.missing,
+        fixes=() if fixes in (FREE, IMPOSSIBLE) else fixes,
+    )
+
+
+def _refuse_loss(
+    judgement: Judgement, holder: HolderId, lost: int, standing: Mapping[int, int], wish: Wish, stamp: Stamp
+) -> DomainError:
+    catalog = judgement.program.catalog
+    permission = catalog.permissions[lost]
+    names = ", ".join(f"`{catalog.permissions[number].label}`" for number in standing)
+    others = [
+        f"`{catalog.require_permission(row.node).label}` given by `{row.source}` (row {row.id})"
+        for row in judgement.after.rows_of(holder).grants
+        if row.source != stamp.source and catalog.number_of.get(row.node) in standing
+    ]
+    tail = "; rows of another source are not cascaded: " + ", ".join(others) if others else ""
+    return DependentsExist(
+        f"{names} need `{permission.label}`{tail}"
+        if len(standing) > 1
+        else f"{names} needs `{permission.label}`{tail}",
+        path=_path_of(judgement, wish, permission.key),
+        holder=holder if holder in _known_holders(judgement.before) else None,
+        affected=max(standing.values()),
+        node=permission.key,
+        dependents=tuple(catalog.permissions[number].key for number in standing),
+    )
+
+
+def _known_holders(world: World) -> frozenset[str]:
+    return frozenset((*world.users, *world.roles, *world.teams))
+
+
+def _path_of(judgement: Judgement, wish: Wish, key: str) -> tuple[str, ...]:
+    """Where the request asks for a right, or else for anything at all."""
+    for change in judgement.changes:
+        record = change.record
+        if isinstance(record, Grant | Limit) and record.node == key and record.id in wish.paths:
+            return wish.paths[record.id]
+    return next((wish.paths[change.record.id] for change in judgement.changes if change.record.id in wish.paths), ())
+
+
+# ---------------------------------------------------------------------- warning
+
+
+class _Warnings:
+    """What is done and yet worth saying, for the holders that the change touches."""
+
+    def __init__(self, judgement: Judgement, wish: Wish, stamp: Stamp) -> None:
+        self.judgement = judgement
+        self.program: Program = judgement.program
+        self.catalog = judgement.program.catalog
+        self.wish = wish
+        self.stamp = stamp
+
+    def collect(self, violations: tuple[Violation, ...]) -> Iterator[DomainError]:
+        known = {violation.failure for violation in violations}
+        touched = self.judgement.touched()
+        for holder in touched:
+            for contract in self.judgement.scopes(holder):
+                at = self.stamp.at
+                gained = self._gained(holder, contract, at)
+                yield from self._advise(holder, contract, at, gained)
+                if holder in self.judgement.after.users:
+                    yield from self._held_back(UserId(holder), contract, at, gained)
+        for at in self._ends(touched):
+            for violation in self.judgement.violations_at(at, touched):
+                if violation.failure not in known:
+                    known.add(violation.failure)
+                    yield self._ends_earlier(violation, at)
+
+    def _gained(self, holder: HolderId, contract: ContractId | None, at: datetime) -> list[int]:
+        had, _ = self.judgement.values(False, holder, contract, at)
+        has, _ = self.judgement.values(True, holder, contract, at)
+        return [
+            number
+            for number in self.program.differing(had, has)
+            if not self.program.types[number].at_least(self.program.value(had, number), self.program.value(has, number))
+        ]
+
+    def _advise(
+        self, holder: HolderId, contract: ContractId | None, at: datetime, gained: list[int]
+    ) -> Iterator[DomainError]:
+        if contract is not None and not self._is_scoped(contract):
+            return
+        _, settled = self.judgement.values(True, holder, contract, at)
+        for number in gained:
+            permission = self.catalog.permissions[number]
+            value = self.program.value(settled, number)
+            if value == permission.value_type.bottom:
+                continue
+            for rule in permission.rules:
+                if rule.enforcement == "enforced" or not (
+                    rule.applies_from is None or permission.value_type.at_least(value, rule.applies_from)
+                ):
+                    continue
+
+                def truth(atom: object) -> bool:
+                    if not isinstance(atom, AtLeast):
+                        return True
+                    needed = self.catalog.number_of[atom.node]
+                    return self.program.types[needed].at_least(self.program.value(settled, needed), atom.value)
+
+                if evaluate(rule.requirement, truth) is not True:
+                    unmet = ", ".join(f"`{self.catalog.render(r)}`" for r in find_missing(rule.requirement, truth))
+                    message = f"`{permission.label}` is of little use without {unmet}"
+                    yield Warned(message, path=_path_of(self.judgement, self.wish, permission.key))
+
+    def _is_scoped(self, contract: ContractId) -> bool:
+        """Whether the change itself has rows of a contract: an unscoped change is advised on once."""
+        return any(getattr(change.record, "contract", None) == contract for change in self.judgement.changes)
+
+    def _held_back(
+        self, user: UserId, contract: ContractId | None, at: datetime, gained: list[int]
+    ) -> Iterator[DomainError]:
+        """Rights that the change gives and that a limit on the person, a contract or a product holds back."""
+        if contract is not None and not self._is_scoped(contract):
+            return
+        evaluation = self.judgement.evaluation(True, contract, at)
+        held = evaluation.held_by(user)
+        limited = evaluation.apply_limits(user, held)
+        full = self.program.settle(self.program.join(held, self.judgement.access_met), self.program.met)
+        left = self.program.settle(self.program.join(limited, self.judgement.access_met), self.program.met)
+        for number in self._given(gained, held, evaluation):
+            permission = self.catalog.permissions[number]
+            path = _path_of(self.judgement, self.wish, permission.key)
+            if not permission.value_type.at_least(self.program.value(left, number), self.program.value(full, number)):
+                yield Warned(f"`{permission.label}` is held back by a limit on the person", path=path)
+            elif contract is not None and permission.polarity == "permission":
+                reason = self._shut(evaluation, user)
+                if reason is not None:
+                    yield Warned(f"`{permission.label}` is held back: {reason}", path=path)
+
+    def _given(self, gained: list[int], held: object, evaluation: Evaluation) -> list[int]:
+        """The gained rights, and those that a row of the change gives however much a limit leaves of them."""
+        given = {
+            self.catalog.number_of[change.after.node]
+            for change in self.judgement.changes
+            if isinstance(change.after, Grant) and change.after.counts(evaluation.contract_id, evaluation.at)
+        }
+        return sorted({*gained, *given})
+
+    def _shut(self, evaluation: Evaluation, user: UserId) -> str | None:
+        contract = evaluation.contract
+        if contract is None or evaluation.world.users[user].is_owner:
+            return None
+        if contract.status is not ContractStatus.ACTIVE:
+            return f"the contract `{contract.number}` is not in force"
+        return None if evaluation.is_inside(user) else f"the person has no level in the contract `{contract.number}`"
+
+    def _ends(self, holders: Iterable[HolderId]) -> list[datetime]:
+        """Later moments when a row that the touched holders lean on ends."""
+        world = self.judgement.after
+        ends = {
+            row.valid_until
+            for holder in holders
+            for included in (holder, *world.included_in(holder))
+            for row in world.rows_of(included)
+            if row.valid_until is not None and row.valid_until > self.stamp.at
+        }
+        return sorted(ends)
+
+    def _ends_earlier(self, violation: Violation, at: datetime) -> DomainError:
+        permission = self.catalog.permissions[violation.failure.number]
+        needed = ", ".join(f"`{self.catalog.render(requirement)}`" for requirement in violation.missing)
+        return Warned(
+            f"`{permission.label}` will be suspended from {at.isoformat()}, when {needed} ends",
+            path=_path_of(self.judgement, self.wish, permission.key),
+            code=ErrorCode.PREREQUISITE_ENDS_EARLIER,
+        )
