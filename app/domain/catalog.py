@@ -291,7 +291,7 @@ class Catalog:
         return self.require_permission(key).value_type.print(value)
 
     def render_atom(self, atom: Atom) -> str:
-        """An atom in the words of its manual: `Users: Modify`; a switch by its label alone."""
+        """An atom in the words of its manual: `Users: Modify`; a switch by its label alone, any amount as `set`."""
         if isinstance(atom, FactHolds):
             if atom.test is FactTest.TRUE:
                 return atom.fact
@@ -300,6 +300,8 @@ class Catalog:
         whose = "the target's " if isinstance(atom, TargetAtLeast) else ""
         if isinstance(permission.value_type, SwitchType):
             return f"{whose}{permission.label}"
+        if isinstance(permission.value_type, QuantityType) and atom.value in permission.value_type.least_above_bottom():
+            return f"{whose}{permission.label} set"  # the manuals' words for "any amount at all"
         return f"{whose}{permission.label}: {permission.value_type.print(atom.value)}"
 
     def render(self, requirement: Requirement) -> str:

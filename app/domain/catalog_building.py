@@ -524,6 +524,10 @@ class _Building:
                 values_of = node.key
         if draft.kind is ObligationKind.MASK and (not draft.fields or draft.keep is None):
             self.fault(draft.place, what, "a mask says which fields and how many characters to keep")
+        if draft.kind is ObligationKind.FILTER_TAGS and draft.values_of is None:
+            self.fault(draft.place, what, "a filter by tags says which permission names them")
+        if draft.kind is ObligationKind.FILTER_ROLE and not draft.roles_as_values:
+            self.fault(draft.place, what, "a filter by role has the subject's roles as values")
         conditions = [
             None if asked is None else self._resolve(draft.place, what, system, asked, restrictions=True)
             for asked in (draft.when, draft.unless)

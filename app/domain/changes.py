@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from app.domain.compiled import Program
 from app.domain.decisions import applicable_rules
@@ -49,7 +50,7 @@ class Stamp:
     source: str = MANUAL
     revision: int = 0
 
-    def row(self, kind: type) -> dict[str, object]:
+    def row(self, kind: type) -> dict[str, Any]:
         """The fields that every new row of this write shares."""
         return {
             "id": RowId(self.new_id(kind)), "source": self.source, "reason": self.reason, "actor": self.actor,
@@ -151,7 +152,7 @@ def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) ->
             if isinstance(suggestion, GiveRight):
                 yield Change(
                     None,
-                    replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value),  # type: ignore[arg-type]  # a stamp's fields are a row's
+                    replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value),
                 )
 
 
@@ -196,7 +197,7 @@ def _cascade(violations: list[Violation], judgement: Judgement, stamp: Stamp) ->
 
 def _cut(violation: Violation, key: str, stamp: Stamp, valid_from: datetime | None) -> Limit:
     return Limit(
-        **stamp.row(Limit), holder=violation.failure.holder, node=key, value=violation.allowed,  # type: ignore[arg-type]  # a stamp's fields are a row's
+        **stamp.row(Limit), holder=violation.failure.holder, node=key, value=violation.allowed,
         contract=violation.failure.contract, valid_from=valid_from,
     )  # fmt: skip
 

@@ -76,6 +76,13 @@ class NotFound(DomainError):
 
 
 @dataclass(eq=False)
+class NotPermitted(DomainError):
+    """Something that the caller, or nobody, may do."""
+
+    code: ErrorCode = field(default=ErrorCode.NOT_PERMITTED, kw_only=True)
+
+
+@dataclass(eq=False)
 class NotGrantable(DomainError):
     """A row was asked for on a node that takes none: a group, an operation, an access level."""
 

@@ -1,0 +1,52 @@
+"""Names that people and machines give things: user names, keys, numbers. Compared exactly and kept in one form."""
+
+import unicodedata
+
+from app.domain.errors import InvalidValue
+
+MAX_NAME = 256  # characters of a natural key or a display name; directories keep such names under 256
+MAX_TEXT = 2000  # characters of a description or a reason
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi, zero width), surrogates, unassigned
+
+
+def read_name(text: str, *field: str) -> str:
+    """A natural key or a display name in NFC, as it is compared and kept: exactly, case and all.
+
+    Raises `InvalidValue` at `field` for an empty or overlong one, for invisible characters, and for space around it.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not name or name != name.strip() or len(name) > MAX_NAME or _has_invisible(name):
+        expected = f"1 to {MAX_NAME} visible characters, no space around them"
+        raise InvalidValue(f"`{show(text)}` is not a name", path=field, expected=expected)
+    return name
+
+
+def read_text(text: str, *field: str) -> str:
+    """A free text in NFC; line ends and tabs are kept. Raises `InvalidValue` at `field` for what cannot be shown."""
+    found = unicodedata.normalize("NFC", text)
+    if len(found) > MAX_TEXT or _has_invisible(found.replace("\n", "").replace("\r", "").replace("\t", "")):
+        raise InvalidValue(
+            "this text is too long or has invisible characters", path=field, expected=f"up to {MAX_TEXT}"
+        )
+    return found
+
+
+def read_email(text: str, *field: str) -> str:
+    """An e-mail address, checked for its shape alone. Raises `InvalidValue` at `field`."""
+    address = read_name(text, *field)
+    local, at, domain = address.rpartition("@")
+    if not (local and at and domain) or any(c.isspace() for c in address):
+        raise InvalidValue(
+            f"`{show(text)}` is not an e-mail address", path=field, expected="such as `name@example.org`"
+        )
+    return address
+
+
+def show(text: str) -> str:
+    """Text that came from outside, safe to stand in a message: invisible characters escaped, cut at 80."""
+    shown = "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _INVISIBLE else c for c in text[:80])
+    return shown + ("…" if len(text) > 80 else "")
+
+
+def _has_invisible(text: str) -> bool:
+    return any(unicodedata.category(character) in _INVISIBLE for character in text)
