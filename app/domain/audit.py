@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from app.domain.catalog import Catalog
 from app.domain.holders import (
@@ -96,15 +97,15 @@ def canonical_text(content: object) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def render_change(change: ChangeRecord) -> dict[str, str]:
+def render_change(change: ChangeRecord) -> dict[str, Any]:
     """A change as plain data; what is None is left out, so that a later field does not alter old hashes."""
     return {name: value for name, value in asdict(change).items() if value is not None}
 
 
-def read_change(data: dict[str, str]) -> ChangeRecord:
+def read_change(data: dict[str, Any]) -> ChangeRecord:
     """The inverse of `render_change`; what a later version wrote and this one does not know is dropped."""
     known = {field.name for field in fields(ChangeRecord)}
-    return ChangeRecord(**{name: value for name, value in data.items() if name in known})  # type: ignore[arg-type]  # every field holds text
+    return ChangeRecord(**{name: value for name, value in data.items() if name in known})
 
 
 def describe_change(catalog: Catalog, change: Change) -> ChangeRecord:
@@ -114,7 +115,7 @@ def describe_change(catalog: Catalog, change: Change) -> ChangeRecord:
     record = change.record
     before = None if change.before is None else render_record(catalog, change.before, beside=change.after)
     after = None if change.after is None else render_record(catalog, change.after, beside=change.before)
-    whole = {"action": action, "row": record.id, "before": before, "after": after}
+    whole: dict[str, Any] = {"action": action, "row": record.id, "before": before, "after": after}
     match record:
         case Grant() | Limit():
             word = {"grant": "granted", "revoke": "revoked", "limit": "limited", "lift_limit": "lifted the limit on"}

@@ -372,7 +372,7 @@ class _Building:
         assert value_type is not None
         if text is None:
             least = value_type.least_above_bottom()
-            if len(least) == 1:
+            if len(least) == 1 and not isinstance(value_type, MembersType):  # any one member is not what is meant
                 return least[0]
             self.fault(place, key, f"say which value of `{draft.key}`: {value_type.expected()}")
             return None

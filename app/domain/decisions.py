@@ -31,7 +31,7 @@ from app.domain.requirements import (
     iterate_atoms,
 )
 from app.domain.rights import Effective, Evaluation, Stage, State, Subject, Verdict
-from app.domain.values import Members, Scope, ScopeType, Value, ValueInput
+from app.domain.values import Members, MembersType, Scope, ScopeType, Value, ValueInput
 
 TARGET = "target"  # how an unknown target is named among the facts that an answer hangs on
 
@@ -180,7 +180,10 @@ def asked_atoms(node: Permission, asked: Value | None) -> Requirement:
     """The question itself as a requirement."""
     if asked is not None:
         return AtLeast(node.key, asked)
-    least = tuple(AtLeast(node.key, value) for value in node.value_type.least_above_bottom())
+    values = dict.fromkeys(node.value_type.least_above_bottom())
+    if isinstance(node.value_type, MembersType):
+        values[node.value_type.top] = None
+    least = tuple(AtLeast(node.key, value) for value in values)
     return least[0] if len(least) == 1 else AnyOf(least)
 
 

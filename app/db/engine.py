@@ -1,0 +1,54 @@
+"""The engine for a database address, and how its transactions begin.
+
+SQLite: write-ahead log with `synchronous=FULL` (NORMAL loses acknowledged commits at power loss), foreign keys on,
+ transactions begun by ourselves: plain BEGIN for reading (one snapshot), BEGIN IMMEDIATE for writing. The driver's
+own late BEGIN lets two check-then-write transactions pass the same guard.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
+POOL_SIZE = 8  # readers at once; each is a thread with SQLite
+POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
+BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
+
+
+def create_engine(address: str) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///...` (a file; in memory one shared connection would mix transactions)."""
+    url = make_url(address)
+    if url.get_backend_name() != "sqlite":
+        raise ValueError(f"`{url.get_backend_name()}` is not a database that this version speaks")
+    if url.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite needs a file: `sqlite+aiosqlite:///permgate.db`")
+    engine = create_async_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "trusted_schema=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))

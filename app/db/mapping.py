@@ -1,0 +1,163 @@
+"""Rows to records and back: pure functions, one pair a kind of record."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import RowMapping
+from sqlmodel import SQLModel
+
+from app.db import tables
+from app.domain.audit import AuditEntry, read_change, render_change
+from app.domain.catalog import Catalog
+from app.domain.contracts import AccessLevel
+from app.domain.holders import (
+    Access,
+    Assignment,
+    Contract,
+    ContractStatus,
+    Grant,
+    Limit,
+    Membership,
+    Record,
+    Role,
+    StoredFact,
+    SubscriberLink,
+    Team,
+    TeamKind,
+    User,
+    UserKind,
+    UserStatus,
+)
+
+Values = RowMapping | Mapping[str, Any]
+
+TABLE_OF: Mapping[type, type[SQLModel]] = {
+    User: tables.UserRow,
+    Role: tables.RoleRow,
+    Team: tables.TeamRow,
+    Contract: tables.ContractRow,
+    Grant: tables.GrantRow,
+    Limit: tables.LimitRow,
+    Assignment: tables.AssignmentRow,
+    Membership: tables.MembershipRow,
+    Access: tables.AccessRow,
+    SubscriberLink: tables.SubscriberLinkRow,
+    StoredFact: tables.StoredFactRow,
+}
+ENTITIES = (User, Role, Team, Contract)
+
+
+def columns_of(catalog: Catalog, record: Record) -> dict[str, Any]:
+    """The columns of a record, its history left out."""
+    columns = {field.name: getattr(record, field.name) for field in fields(record) if field.name != "revision"}
+    match record:
+        case Role():
+            columns["parents"] = json.dumps(list(record.parents))
+        case Contract():
+            columns["products"] = json.dumps(sorted(record.products))
+        case Grant() | Limit():
+            columns["value"] = catalog.require_permission(record.node).value_type.print(record.value)
+    return columns
+
+
+def read_user(row: Values) -> User:
+    return User(
+        id=row["id"], user_name=row["user_name"], display_name=row["display_name"], email=row["email"],
+        external_id=row["external_id"], kind=UserKind(row["kind"]), status=UserStatus(row["status"]),
+        is_owner=bool(row["is_owner"]), source=row["source"],
+    )  # fmt: skip
+
+
+def read_role(row: Values) -> Role:
+    return Role(
+        id=row["id"], key=row["key"], display_name=row["display_name"], description=row["description"],
+        parents=tuple(json.loads(row["parents"])), archived=bool(row["archived"]), source=row["source"],
+    )  # fmt: skip
+
+
+def read_team(row: Values) -> Team:
+    return Team(
+        id=row["id"], key=row["key"], display_name=row["display_name"], kind=TeamKind(row["kind"]),
+        parent=row["parent"], archived=bool(row["archived"]), source=row["source"],
+    )  # fmt: skip
+
+
+def read_contract(row: Values) -> Contract:
+    return Contract(
+        id=row["id"], number=row["number"], name=row["name"], owner=row["owner"],
+        status=ContractStatus(row["status"]), products=frozenset(json.loads(row["products"])),
+    )  # fmt: skip
+
+
+def _common(row: Values) -> dict[str, Any]:
+    return {
+        "id": row["id"], "contract": row["contract"], "valid_from": row["valid_from"], "valid_until": row["valid_until"],
+        "source": row["source"], "reason": row["reason"], "actor": row["actor"], "created_at": row["created_at"],
+        "revision": row["created_revision"],
+    }  # fmt: skip
+
+
+def read_grant(catalog: Catalog, row: Values) -> Grant:
+    value = catalog.require_permission(row["node"]).value_type.parse(row["value"])
+    return Grant(**_common(row), holder=row["holder"], node=row["node"], value=value)
+
+
+def read_limit(catalog: Catalog, row: Values) -> Limit:
+    value = catalog.require_permission(row["node"]).value_type.parse(row["value"])
+    return Limit(**_common(row), holder=row["holder"], node=row["node"], value=value)
+
+
+def read_assignment(row: Values) -> Assignment:
+    return Assignment(**_common(row), holder=row["holder"], role=row["role"])
+
+
+def read_membership(row: Values) -> Membership:
+    return Membership(**_common(row), user=row["user"], team=row["team"], supervisor=bool(row["supervisor"]))
+
+
+def read_access(row: Values) -> Access:
+    return Access(**_common(row), user=row["user"], product=row["product"], level=AccessLevel(row["level"]))
+
+
+def read_link(row: Values) -> SubscriberLink:
+    return SubscriberLink(**_common(row), user=row["user"], subscriber=row["subscriber"])
+
+
+def read_fact(row: Values) -> StoredFact:
+    return StoredFact(**_common(row), user=row["user"], name=row["name"], text=row["text"])
+
+
+def reader_of(kind: type, catalog: Catalog) -> Callable[[Values], Any]:
+    """The function that reads rows of a kind of record."""
+    readers: Mapping[type, Callable[[Values], Any]] = {
+        User: read_user,
+        Role: read_role,
+        Team: read_team,
+        Contract: read_contract,
+        Grant: lambda row: read_grant(catalog, row),
+        Limit: lambda row: read_limit(catalog, row),
+        Assignment: read_assignment,
+        Membership: read_membership,
+        Access: read_access,
+        SubscriberLink: read_link,
+        StoredFact: read_fact,
+    }
+    return readers[kind]
+
+
+def read_audit_entry(row: Values) -> AuditEntry:
+    return AuditEntry(
+        revision=row["revision"], at=row["at"], actor=row["actor"], actor_id=row["actor_id"], source=row["source"],
+        action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
+        changes=tuple(read_change(change) for change in json.loads(row["changes"])),
+        previous_hash=row["previous_hash"], hash=row["hash"],
+    )  # fmt: skip
+
+
+def columns_of_entry(entry: AuditEntry) -> dict[str, Any]:
+    columns = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    columns["subjects"] = json.dumps(list(entry.subjects))
+    columns["changes"] = json.dumps([render_change(change) for change in entry.changes], ensure_ascii=False)
+    return columns

@@ -1,0 +1,72 @@
+"""The catalogs that were in force, and what the database says of itself."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.db import tables
+from app.db.repositories.reading import Reader
+
+CATALOGS = tables.table_of(tables.CatalogRow)
+SETTINGS = tables.table_of(tables.SettingRow)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCatalog:
+    """A catalog and the revision from which it was in force; `data` is that of its files."""
+
+    revision: int
+    digest: str
+    data: Sequence[Any]
+
+
+class Catalogs:
+    """Catalogs by the time at which they were in force."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    async def find_current(self) -> StoredCatalog | None:
+        """The catalog in force at the moment of knowledge, None before the first."""
+        statement = select(CATALOGS).order_by(CATALOGS.c.created_revision.desc()).limit(1)
+        if self.reader.known_at is not None:
+            statement = statement.where(CATALOGS.c.created_revision <= self.reader.known_at)
+        rows = await self.reader.rows(statement)
+        if not rows:
+            return None
+        return StoredCatalog(rows[0]["created_revision"], rows[0]["digest"], json.loads(rows[0]["data"]))
+
+    async def add(self, catalog: StoredCatalog) -> None:
+        columns = {"created_revision": catalog.revision, "digest": catalog.digest, "data": json.dumps(catalog.data)}
+        await self.reader.connection.execute(CATALOGS.insert().values(**columns))
+
+    async def count_rows_of(self, nodes: Sequence[str]) -> dict[str, int]:
+        """How many live grants and limits name each of these nodes; nodes without any are left out."""
+        found: dict[str, int] = {}
+        for row_type in (tables.GrantRow, tables.LimitRow):
+            table = tables.table_of(row_type)
+            statement = (
+                select(table.c.node, func.count().label("rows"))
+                .where(table.c.ended_revision.is_(None), table.c.node.in_(nodes))
+                .group_by(table.c.node)
+            )
+            for row in await self.reader.rows(statement):
+                found[row["node"]] = found.get(row["node"], 0) + row["rows"]
+        return found
+
+    async def list_used_nodes(self) -> set[str]:
+        """The nodes that live grants and limits name."""
+        found: set[str] = set()
+        for row_type in (tables.GrantRow, tables.LimitRow):
+            table = tables.table_of(row_type)
+            statement = select(table.c.node).where(table.c.ended_revision.is_(None)).distinct()
+            found.update(row["node"] for row in await self.reader.rows(statement))
+        return found
+
+    async def read_setting(self, name: str) -> str | None:
+        """What the database says of itself under a name."""
+        value = await self.reader.value(select(SETTINGS.c.value).where(SETTINGS.c.name == name))
+        return None if value is None else str(value)

@@ -1,0 +1,86 @@
+"""How every repository reads: one connection, one moment of knowledge, one statement at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.catalog import Catalog
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reader:
+    """A connection inside a transaction. Resolvers run concurrently, a connection does not: statements take turns.
+
+    `known_at` is the revision whose knowledge is asked; None: the latest.
+    """
+
+    connection: AsyncConnection
+    catalog: Catalog
+    known_at: int | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def known(self, table: Table) -> ColumnElement[bool]:
+        """The condition under which a row was known at the moment asked."""
+        if self.known_at is None:
+            return table.c.ended_revision.is_(None)
+        return and_(
+            table.c.created_revision <= self.known_at,
+            or_(table.c.ended_revision.is_(None), table.c.ended_revision > self.known_at),
+        )
+
+    async def rows(self, statement: Select[Any]) -> list[RowMapping]:
+        async with self.turn:
+            result = await self.connection.execute(statement)
+            return list(result.mappings())
+
+    async def value(self, statement: Select[Any]) -> Any:
+        async with self.turn:
+            return (await self.connection.execute(statement)).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which part of an ordered list: `limit` items after or before a key, from the front or (`backwards`) the back."""
+
+    limit: int
+    after: tuple[Any, ...] | None = None
+    before: tuple[Any, ...] | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A slice of a list in its order, and whether there is more on either side of it."""
+
+    items: tuple[T, ...]
+    has_next: bool
+    has_previous: bool
+
+
+async def read_page(
+    reader: Reader, statement: Select[Any], key: Sequence[ColumnElement[Any]], part: Slice
+) -> Page[RowMapping]:
+    """One slice of a statement ordered by a unique key: one row more than asked shows whether there is more."""
+    columns = tuple_(*key)
+    if part.after is not None:
+        statement = statement.where(columns > tuple_(*part.after))
+    if part.before is not None:
+        statement = statement.where(columns < tuple_(*part.before))
+    order = [column.desc() for column in key] if part.backwards else list(key)
+    rows = await reader.rows(statement.order_by(*order).limit(part.limit + 1))
+    more = len(rows) > part.limit
+    rows = rows[: part.limit]
+    if part.backwards:
+        return Page(tuple(reversed(rows)), has_next=part.before is not None, has_previous=more)
+    return Page(tuple(rows), has_next=more, has_previous=part.after is not None)
+
+
+async def count(reader: Reader, statement: Select[Any]) -> int:
+    """How many rows a statement gives."""
+    return int(await reader.value(select(func.count()).select_from(statement.subquery())))

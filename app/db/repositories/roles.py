@@ -1,0 +1,54 @@
+"""Finding roles."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, exists, or_, select
+
+from app.db import tables
+from app.db.mapping import read_role
+from app.db.repositories.reading import Page, Reader, Slice, count, read_page
+from app.domain.holders import Role
+
+ROLES = tables.table_of(tables.RoleRow)
+GRANTS = tables.table_of(tables.GrantRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFilter:
+    """Which roles; `grants`: with a row of their own that grants this permission."""
+
+    search: str | None = None
+    archived: bool | None = None
+    grants: str | None = None
+
+
+class Roles:
+    """Roles by id and key, and lists of them in the order of their keys."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    async def find_by(self, column: str, values: Iterable[str]) -> Sequence[Role]:
+        """The roles whose `id` or `key` is one of these."""
+        statement = select(ROLES).where(self.reader.known(ROLES), ROLES.c[column].in_(sorted(set(values))))
+        return [read_role(row) for row in await self.reader.rows(statement)]
+
+    async def read_page(self, wanted: RoleFilter, part: Slice) -> Page[Role]:
+        page = await read_page(self.reader, select(ROLES).where(*self._conditions(wanted)), [ROLES.c.key], part)
+        return Page(tuple(read_role(row) for row in page.items), page.has_next, page.has_previous)
+
+    async def count(self, wanted: RoleFilter) -> int:
+        return await count(self.reader, select(ROLES.c.id).where(*self._conditions(wanted)))
+
+    def _conditions(self, wanted: RoleFilter) -> list[ColumnElement[bool]]:
+        conditions = [self.reader.known(ROLES)]
+        if wanted.search:
+            columns = (ROLES.c.key, ROLES.c.display_name)
+            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+        if wanted.archived is not None:
+            conditions.append(ROLES.c.archived.is_(wanted.archived))
+        if wanted.grants is not None:
+            known = self.reader.known(GRANTS)
+            conditions.append(exists().where(known, GRANTS.c.node == wanted.grants, GRANTS.c.holder == ROLES.c.id))
+        return conditions

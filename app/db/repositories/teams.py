@@ -1,0 +1,52 @@
+"""Finding teams."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.db import tables
+from app.db.mapping import read_team
+from app.db.repositories.reading import Page, Reader, Slice, count, read_page
+from app.domain.holders import Team, TeamKind
+
+TEAMS = tables.table_of(tables.TeamRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamFilter:
+    """Which teams."""
+
+    search: str | None = None
+    kind: TeamKind | None = None
+    archived: bool | None = None
+
+
+class Teams:
+    """Teams by id and key, and lists of them in the order of their keys."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    async def find_by(self, column: str, values: Iterable[str]) -> Sequence[Team]:
+        """The teams whose `id` or `key` is one of these."""
+        statement = select(TEAMS).where(self.reader.known(TEAMS), TEAMS.c[column].in_(sorted(set(values))))
+        return [read_team(row) for row in await self.reader.rows(statement)]
+
+    async def read_page(self, wanted: TeamFilter, part: Slice) -> Page[Team]:
+        page = await read_page(self.reader, select(TEAMS).where(*self._conditions(wanted)), [TEAMS.c.key], part)
+        return Page(tuple(read_team(row) for row in page.items), page.has_next, page.has_previous)
+
+    async def count(self, wanted: TeamFilter) -> int:
+        return await count(self.reader, select(TEAMS.c.id).where(*self._conditions(wanted)))
+
+    def _conditions(self, wanted: TeamFilter) -> list[ColumnElement[bool]]:
+        conditions = [self.reader.known(TEAMS)]
+        if wanted.search:
+            columns = (TEAMS.c.key, TEAMS.c.display_name)
+            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+        if wanted.kind is not None:
+            conditions.append(TEAMS.c.kind == wanted.kind)
+        if wanted.archived is not None:
+            conditions.append(TEAMS.c.archived.is_(wanted.archived))
+        return conditions

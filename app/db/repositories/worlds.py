@@ -1,0 +1,125 @@
+"""Worlds for the engine: everything about roles, teams and contracts, and about the people asked for."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, select
+
+from app.db import tables
+from app.db.mapping import TABLE_OF, reader_of
+from app.db.repositories.reading import Reader
+from app.domain.holders import (
+    Access,
+    Assignment,
+    Contract,
+    Grant,
+    Limit,
+    Membership,
+    Record,
+    Role,
+    RoleId,
+    StoredFact,
+    SubscriberLink,
+    Team,
+    TeamId,
+    User,
+    UserId,
+)
+from app.domain.ids import PREFIX_OF
+from app.domain.world import World
+
+MAX_LISTED = 1000  # ids that are listed in a statement; for more people everybody's rows are read
+
+
+class Worlds:
+    """Loads worlds in a fixed number of statements, however many people are asked for."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    async def load_directory(self) -> World:
+        """All roles, teams and contracts with what hangs on them; no people."""
+        records: list[Record] = []
+        for entity in (Role, Team, Contract):
+            records += await self._read(entity, None)
+        for row in (Grant, Limit, Assignment):
+            table = tables.table_of(TABLE_OF[row])
+            records += await self._read(row, _is_kind(table.c.holder, Role) | _is_kind(table.c.holder, Team))
+        facts = tables.table_of(tables.StoredFactRow)
+        records += await self._read(StoredFact, facts.c.user.is_(None))
+        return World.of(records)
+
+    async def load_people(self, users: Collection[UserId] | None) -> list[Record]:
+        """These people (None: everybody) with all their rows."""
+        if users is not None and not users:
+            return []
+        listed = users if users is not None and len(users) <= MAX_LISTED else None
+        records: list[Record] = []
+        for kind, column in _PEOPLE:
+            table = tables.table_of(TABLE_OF[kind])
+            condition = _is_kind(table.c[column], User) if listed is None else table.c[column].in_(sorted(listed))
+            records += await self._read(kind, condition)
+        if listed is None and users is not None:
+            wanted = set(users)
+            records = [record for record in records if _person_of(record) in wanted]
+        return records
+
+    async def _read(self, kind: type, condition: ColumnElement[bool] | None) -> list[Any]:
+        table = tables.table_of(TABLE_OF[kind])
+        statement = select(table).where(self.reader.known(table))
+        if condition is not None:
+            statement = statement.where(condition)
+        read = reader_of(kind, self.reader.catalog)
+        return [read(row) for row in await self.reader.rows(statement)]
+
+    async def find_included_people(self, roles: Iterable[RoleId], teams: Iterable[TeamId]) -> frozenset[UserId]:
+        """The people to whom one of these roles is assigned, or who belong to one of these teams, directly."""
+        assignments = tables.table_of(tables.AssignmentRow)
+        memberships = tables.table_of(tables.MembershipRow)
+        found: set[UserId] = set()
+        for statement in (
+            self._people(assignments, assignments.c.holder, assignments.c.role, list(roles)),
+            self._people(memberships, memberships.c.user, memberships.c.team, list(teams)),
+        ):
+            found.update(row["person"] for row in await self.reader.rows(statement))
+        return frozenset(found)
+
+    def _people(
+        self, table: Table, person: ColumnElement[str], included: ColumnElement[str], ids: list[Any]
+    ) -> Select[Any]:
+        return (
+            select(person.label("person"))
+            .where(self.reader.known(table), included.in_(ids), _is_kind(person, User))
+            .distinct()
+        )
+
+    async def find_contract_people(self, contract: str) -> frozenset[UserId]:
+        """The people who have a level or a link in a contract, or own it."""
+        found: set[UserId] = set()
+        for row_type in (tables.AccessRow, tables.SubscriberLinkRow):
+            table = tables.table_of(row_type)
+            statement = select(table.c.user).where(self.reader.known(table), table.c.contract == contract).distinct()
+            found.update(row["user"] for row in await self.reader.rows(statement))
+        return frozenset(found)
+
+
+_PEOPLE: tuple[tuple[type, str], ...] = (
+    (User, "id"),
+    (Grant, "holder"),
+    (Limit, "holder"),
+    (Assignment, "holder"),
+    (Membership, "user"),
+    (Access, "user"),
+    (SubscriberLink, "user"),
+    (StoredFact, "user"),
+)
+
+
+def _person_of(record: Any) -> UserId:
+    return UserId(record.id if isinstance(record, User) else record.holder)
+
+
+def _is_kind(column: ColumnElement[Any], kind: type) -> ColumnElement[bool]:
+    """Whether an id is of a kind, as a range, so that an index serves."""
+    prefix = PREFIX_OF[kind]
+    return (column >= f"{prefix}_") & (column < f"{prefix}`")

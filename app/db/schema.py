@@ -1,0 +1,51 @@
+"""Bringing a database to the schema of this version, and telling whether it is there."""
+
+from pathlib import Path
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from app.db.engine import BEGIN_OPTION
+from app.db.unit_of_work import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+SchemaState = Literal["current", "old", "newer", "empty"]
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """The configuration that Alembic's commands need; there is no file for it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config
+
+
+async def migrate(database: Database) -> None:
+    """Brings the database to the current schema, all or nothing. A database of a newer version is left alone."""
+    async with database.engine.connect() as connection:
+        await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        async with connection.begin():
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+
+
+async def read_schema_state(database: Database) -> SchemaState:
+    """How the schema of the database compares with that of this version."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(_read_state)
+
+
+def _read_state(connection: Connection) -> SchemaState:
+    current = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory.from_config(alembic_config())
+    if current is None:
+        return "empty"
+    if current == script.get_current_head():
+        return "current"
+    known = {revision.revision for revision in script.walk_revisions()}
+    return "old" if current in known else "newer"

@@ -1,0 +1,269 @@
+"""The tables. Every fact that affects rights is a row with the revision that created it and the one that ended it.
+
+Entities (users, roles, teams, contracts) have a row a version, all with the id of the entity; other rows have one id
+each. `identities` holds every id ever given, so that none is given twice and references cannot dangle. Live rows are
+those with no `ended_revision`; natural keys are unique among them.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, Table, Text, TypeDecorator, text
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in, aware UTC times out, whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        assert isinstance(value, datetime)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+RowNumber = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in an INTEGER key alone
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table of a row class, for statements that give plain rows."""
+    return SQLModel.metadata.tables[str(row.__tablename__)]
+
+
+class IdentityRow(SQLModel, table=True):
+    """An id, once given, for ever."""
+
+    __tablename__ = "identities"
+    id: str = Field(primary_key=True)
+
+
+class AuditEntryRow(SQLModel, table=True):
+    """One committed change set; its primary key is the revision."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("audit_by_time", "at"),
+        Index("audit_by_actor", "actor"),
+        Index("audit_by_action", "action"),
+    )
+    revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor: str
+    actor_id: str | None = None
+    source: str
+    action: str
+    reason: str | None = None
+    subjects: str = Field(sa_type=Text)  # JSON list of ids
+    changes: str = Field(sa_type=Text)  # JSON list of change records
+    previous_hash: str
+    hash: str
+
+
+class AuditSubjectRow(SQLModel, table=True):
+    """What an audit entry is about, for finding entries by it."""
+
+    __tablename__ = "audit_subjects"
+    subject: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="audit_entries.revision")
+
+
+class CatalogRow(SQLModel, table=True):
+    """A catalog that was loaded from one revision on; the latest is in force."""
+
+    __tablename__ = "catalogs"
+    created_revision: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="audit_entries.revision")
+    digest: str
+    data: str = Field(sa_type=Text)  # JSON list of the files' data
+
+
+class SettingRow(SQLModel, table=True):
+    """What the database says of itself: its epoch and the key that signs cursors."""
+
+    __tablename__ = "settings"
+    name: str = Field(primary_key=True)
+    value: str
+
+
+class VersionedRow(SQLModel):
+    """Columns of everything that has a history."""
+
+    created_revision: int = Field(sa_type=BigInteger, foreign_key="audit_entries.revision")
+    ended_revision: int | None = Field(default=None, sa_type=BigInteger, foreign_key="audit_entries.revision")
+
+
+def live(name: str, *columns: str, unique: bool = True) -> Index:
+    """An index of live rows alone."""
+    condition = text("ended_revision IS NULL")
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+class UserRow(VersionedRow, table=True):
+    """A version of a user."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        live("live_users", "id"),
+        live("live_user_names", "user_name"),
+        live("live_external_ids", "external_id"),
+        live("live_owners", "is_owner", "status", unique=False),
+        Index("user_versions", "id", "created_revision"),
+    )
+    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    id: str = Field(foreign_key="identities.id")
+    user_name: str
+    display_name: str
+    email: str | None = None
+    external_id: str | None = None
+    kind: str
+    status: str
+    is_owner: bool
+    source: str
+
+
+class RoleRow(VersionedRow, table=True):
+    """A version of a role. `parents` is a JSON list of ids."""
+
+    __tablename__ = "roles"
+    __table_args__ = (live("live_roles", "id"), live("live_role_keys", "key"))
+    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    id: str = Field(foreign_key="identities.id")
+    key: str
+    display_name: str
+    description: str | None = None
+    parents: str = Field(sa_type=Text)
+    archived: bool
+    source: str
+
+
+class TeamRow(VersionedRow, table=True):
+    """A version of a team."""
+
+    __tablename__ = "teams"
+    __table_args__ = (live("live_teams", "id"), live("live_team_keys", "key"))
+    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    id: str = Field(foreign_key="identities.id")
+    key: str
+    display_name: str
+    kind: str
+    parent: str | None = Field(default=None, foreign_key="identities.id")
+    archived: bool
+    source: str
+
+
+class ContractRow(VersionedRow, table=True):
+    """A version of a contract. `products` is a JSON list of keys."""
+
+    __tablename__ = "contracts"
+    __table_args__ = (live("live_contracts", "id"), live("live_contract_numbers", "number"))
+    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    id: str = Field(foreign_key="identities.id")
+    number: str
+    name: str
+    owner: str = Field(foreign_key="identities.id")
+    status: str
+    products: str = Field(sa_type=Text)
+
+
+class HeldRow(VersionedRow):
+    """Columns of every row that hangs on a holder."""
+
+    id: str = Field(primary_key=True)
+    contract: str | None = Field(default=None, foreign_key="identities.id")
+    valid_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    source: str
+    reason: str | None = None
+    actor: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class GrantRow(HeldRow, table=True):
+    """A grant."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index("grants_of", "holder"), live("live_grants_by_node", "node", unique=False))
+    holder: str = Field(foreign_key="identities.id")
+    node: str
+    value: str
+
+
+class LimitRow(HeldRow, table=True):
+    """A limit."""
+
+    __tablename__ = "limits"
+    __table_args__ = (Index("limits_of", "holder"),)
+    holder: str = Field(foreign_key="identities.id")
+    node: str
+    value: str
+
+
+class AssignmentRow(HeldRow, table=True):
+    """A role of a user or a team."""
+
+    __tablename__ = "assignments"
+    __table_args__ = (Index("assignments_of", "holder"), live("live_assignments_by_role", "role", unique=False))
+    holder: str = Field(foreign_key="identities.id")
+    role: str = Field(foreign_key="identities.id")
+
+
+class MembershipRow(HeldRow, table=True):
+    """A user in a team."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("memberships_of", "user"), live("live_memberships_by_team", "team", unique=False))
+    user: str = Field(foreign_key="identities.id")
+    team: str = Field(foreign_key="identities.id")
+    supervisor: bool
+
+
+class AccessRow(HeldRow, table=True):
+    """An access level."""
+
+    __tablename__ = "access_levels"
+    __table_args__ = (Index("access_of", "user"), live("live_access_by_contract", "contract", unique=False))
+    user: str = Field(foreign_key="identities.id")
+    product: str
+    level: str
+
+
+class SubscriberLinkRow(HeldRow, table=True):
+    """A link to a subscriber; a person has one in a contract."""
+
+    __tablename__ = "subscriber_links"
+    __table_args__ = (Index("links_of", "user"), live("live_links", "contract", "user"))
+    user: str = Field(foreign_key="identities.id")
+    subscriber: str
+
+
+class StoredFactRow(HeldRow, table=True):
+    """A stored fact; exactly one text of a name for each contract, user, or both."""
+
+    __tablename__ = "facts"
+    __table_args__ = (Index("facts_of_user", "user"), Index("facts_of_contract", "contract"))
+    user: str | None = Field(default=None, foreign_key="identities.id")
+    name: str
+    text: str
+
+
+class TokenRow(SQLModel, table=True):
+    """A gateway token; of its secret the SHA-256 alone."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (Index("tokens_of", "user"),)
+    id: str = Field(primary_key=True, foreign_key="identities.id")
+    user: str = Field(foreign_key="identities.id")
+    label: str
+    prefix: str
+    digest: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -1,0 +1,70 @@
+"""Ids: opaque, typed by a prefix, never given twice.
+
+An id of a row is its prefix and 26 characters of a 48-bit time in milliseconds and 80 random bits (the ULID layout, so
+that new rows lie together in an index). An id of a catalog entry is made of its key and is the same everywhere. Nobody
+may take an id apart but `kind_of`, which is strict: what does not look exactly like an id is none.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+
+from app.domain.holders import (
+    Access,
+    Assignment,
+    Contract,
+    Grant,
+    Limit,
+    Membership,
+    Role,
+    StoredFact,
+    SubscriberLink,
+    Team,
+    User,
+)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letter that looks like a digit
+_PATTERN = re.compile(r"([a-z]{3})_([0-9a-hjkmnp-tv-z]{26})", re.ASCII)
+
+PREFIX_OF: dict[type, str] = {
+    User: "usr", Role: "rol", Team: "tea", Contract: "con", Grant: "gra", Limit: "lim", Assignment: "asg",
+    Membership: "mem", Access: "acc", SubscriberLink: "lnk", StoredFact: "fct",
+}  # fmt: skip
+TOKEN, NODE, SYSTEM, PRODUCT, AUDIT_ENTRY = "tok", "nod", "sys", "pro", "aud"
+
+
+def make_id(prefix: str, at: datetime, randomness: bytes) -> str:
+    """An id of a moment and ten random bytes."""
+    number = int(at.timestamp() * 1000) << 80 | int.from_bytes(randomness[:10], "big")
+    return f"{prefix}_{_spell(number)}"
+
+
+def catalog_id(prefix: str, key: str) -> str:
+    """The id of a node, a system or a product."""
+    return f"{prefix}_{_spell(int.from_bytes(hashlib.sha256(f'{prefix}:{key}'.encode()).digest()[:16], 'big'))}"
+
+
+def audit_id(revision: int) -> str:
+    """The id of the audit entry of a revision."""
+    return f"{AUDIT_ENTRY}_{_spell(revision)}"
+
+
+def revision_of(entry: str) -> int | None:
+    """The revision of an audit entry's id; None for any other text."""
+    match = _PATTERN.fullmatch(entry)
+    if match is None or match[1] != AUDIT_ENTRY:
+        return None
+    number = 0
+    for character in match[2]:
+        number = number * 32 + _ALPHABET.index(character)
+    return number if number < 2**63 else None
+
+
+def kind_of(text: str) -> str | None:
+    """The prefix of what is exactly an id, None for anything else."""
+    match = _PATTERN.fullmatch(text)
+    return None if match is None else match[1]
+
+
+def _spell(number: int) -> str:
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
