@@ -295,8 +295,8 @@ class _Drafting:
 
     def _atom(self, *, restrictions: bool) -> DraftAtom:
         choices = self.choices
-        what = choices.below(8)
-        if what == 7:
+        what = choices.below(9)
+        if what >= 7:
             fact = choices.pick(FACTS)
             if fact.type is FactType.BOOLEAN:
                 return DraftAtom("fact", fact.name, test=FactTest.TRUE)
@@ -306,7 +306,7 @@ class _Drafting:
         nameable = [n for n in self.permissions if restrictions or n.polarity is not Polarity.RESTRICTION]
         # The nearest first, so that chains grow deep; access levels come last.
         node = nameable[-1 - choices.below(len(nameable))]
-        if what == 6 and node.key not in self.leaning_on_target:
+        if what >= 5 and node.key not in self.leaning_on_target:
             return DraftAtom("target", node.key, self._text(node))
         return DraftAtom("subject", node.key, self._text(node))
 
@@ -455,10 +455,10 @@ class _Peopling:
     def _limits(self) -> None:
         choices = self.choices
         limitable = [p for p in self.grantable if p.polarity is not Polarity.RESTRICTION]
-        holders: tuple[HolderId, ...] = (*USERS, *ROLES, *TEAMS)
+        holders: tuple[HolderId, ...] = (*USERS, *USERS, *ROLES, *TEAMS)
         if not limitable:
             return
-        for holder in choices.some(holders, 4):
+        for holder in choices.some(holders, 9):
             permission = choices.pick(limitable)
             limit = self._limit(holder, permission)
             if may_be_limited(self.owners.get(UserId(holder), set()), limit.contract):
@@ -584,7 +584,9 @@ class Case:
     def __str__(self) -> str:
         lines = [f"Case of {self.subject} in {self.contract} at +{(self.at - NOON).days}d"]
         for permission in self.catalog.permissions:
-            lines.append(f"  {permission.key}: {permission.polarity} {permission.value_type} product={permission.product}")
+            kind = permission.value_type
+            shown = f"scopes {' '.join(kind.names)}" if isinstance(kind, ScopeType) else str(kind)
+            lines.append(f"  {permission.key}: {permission.polarity} {shown} product={permission.product}")
             lines += [f"    implies {self.catalog.render(implied)} ({implied.node})" for implied in permission.implies]
             for rule in permission.rules:
                 lines.append(f"    {rule.enforcement} from {rule.applies_from}: {rule.requirement}")

@@ -92,11 +92,8 @@ def read_contract(row: Values) -> Contract:
 
 
 def _common(row: Values) -> dict[str, Any]:
-    return {
-        "id": row["id"], "contract": row["contract"], "valid_from": row["valid_from"], "valid_until": row["valid_until"],
-        "source": row["source"], "reason": row["reason"], "actor": row["actor"], "created_at": row["created_at"],
-        "revision": row["created_revision"],
-    }  # fmt: skip
+    names = ("id", "contract", "valid_from", "valid_until", "source", "reason", "actor", "created_at")
+    return {name: row[name] for name in names} | {"revision": row["created_revision"]}
 
 
 def read_grant(catalog: Catalog, row: Values) -> Grant:

@@ -211,6 +211,12 @@ class Evaluation:
             target_outside, reaches,
         )  # fmt: skip
 
+    def effective_role(self, role: RoleId) -> Effective:
+        """What a role gives by itself, requirements applied: no user, no contract's step, every fact unknown."""
+        value = self.value_of_role(role)
+        certain, possible = self.program.settle(value, 0), self.program.settle(value, self.program.met)
+        return Effective(True, False, value, value, value, value, certain, possible, 0, self.program.met, False, None)
+
     def owns(self, user: User) -> bool:
         """Whether the user owns the account, or the contract asked."""
         return user.is_owner or (self.contract is not None and self.contract.owner == user.id)

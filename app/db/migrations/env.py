@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 
 from app.db import tables
 
-assert tables.SQLModel is SQLModel, "importing the tables is what fills the metadata"
+assert tables.UserRow.metadata is SQLModel.metadata, "importing the tables is what fills the metadata"
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,

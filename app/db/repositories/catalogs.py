@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.db import tables
 from app.db.repositories.reading import Reader
@@ -42,29 +42,6 @@ class Catalogs:
     async def add(self, catalog: StoredCatalog) -> None:
         columns = {"created_revision": catalog.revision, "digest": catalog.digest, "data": json.dumps(catalog.data)}
         await self.reader.connection.execute(CATALOGS.insert().values(**columns))
-
-    async def count_rows_of(self, nodes: Sequence[str]) -> dict[str, int]:
-        """How many live grants and limits name each of these nodes; nodes without any are left out."""
-        found: dict[str, int] = {}
-        for row_type in (tables.GrantRow, tables.LimitRow):
-            table = tables.table_of(row_type)
-            statement = (
-                select(table.c.node, func.count().label("rows"))
-                .where(table.c.ended_revision.is_(None), table.c.node.in_(nodes))
-                .group_by(table.c.node)
-            )
-            for row in await self.reader.rows(statement):
-                found[row["node"]] = found.get(row["node"], 0) + row["rows"]
-        return found
-
-    async def list_used_nodes(self) -> set[str]:
-        """The nodes that live grants and limits name."""
-        found: set[str] = set()
-        for row_type in (tables.GrantRow, tables.LimitRow):
-            table = tables.table_of(row_type)
-            statement = select(table.c.node).where(table.c.ended_revision.is_(None)).distinct()
-            found.update(row["node"] for row in await self.reader.rows(statement))
-        return found
 
     async def read_setting(self, name: str) -> str | None:
         """What the database says of itself under a name."""

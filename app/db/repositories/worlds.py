@@ -64,6 +64,10 @@ class Worlds:
             records = [record for record in records if _person_of(record) in wanted]
         return records
 
+    async def list_valued_rows(self) -> list[Grant | Limit]:
+        """Every grant and limit of anybody."""
+        return [*await self._read(Grant, None), *await self._read(Limit, None)]
+
     async def _read(self, kind: type, condition: ColumnElement[bool] | None) -> list[Any]:
         table = tables.table_of(TABLE_OF[kind])
         statement = select(table).where(self.reader.known(table))

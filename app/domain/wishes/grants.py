@@ -240,8 +240,11 @@ def wish_assignments(
     for index, item in enumerate(asked):
         with faults.catching("roles", str(index)):
             check_window(item.valid_from, item.valid_until, stamp.at)
-            if world.roles[item.role].archived:
-                raise Conflict(f"the role `{world.roles[item.role].key}` is archived", path=("role",))
+            role = world.roles.get(item.role)
+            if role is None:
+                continue  # a reference that names nothing has been refused already
+            if role.archived:
+                raise Conflict(f"the role `{role.key}` is archived", path=("role",))
             row = Assignment(
                 **stamp.row(Assignment), holder=holder, role=item.role, contract=item.contract,
                 valid_from=item.valid_from, valid_until=item.valid_until,
@@ -269,7 +272,9 @@ def wish_unassignments(
     faults.bound(tuple(asked), "roles")
     for index, item in enumerate(asked):
         with faults.catching("roles", str(index)):
-            key = world.roles[item.role].key
+            role = world.roles.get(item.role)
+            if role is None:
+                continue  # a reference that names nothing has been refused already
             alike = [
                 row
                 for row in world.rows_of(holder).assignments
@@ -282,13 +287,15 @@ def wish_unassignments(
             if not matching:
                 others = ", ".join(sorted({f"`{row.source}`" for row in alike}))
                 hint = f"; it is assigned by {others}" if others else ""
-                raise NotFound(f"the role `{key}` is not assigned in this scope from `{source}`{hint}", path=("role",))
+                raise NotFound(
+                    f"the role `{role.key}` is not assigned in this scope from `{source}`{hint}", path=("role",)
+                )
             for row in matching:
                 ended[row.id] = row
                 paths[row.id] = ("roles", str(index), "role")
             kept += [
                 Warned(
-                    f"`{key}` is also assigned by `{row.source}` (row {row.id}), which was not touched",
+                    f"`{role.key}` is also assigned by `{row.source}` (row {row.id}), which was not touched",
                     path=("roles", str(index)), code=ErrorCode.CONFLICT,
                 )
                 for row in alike

@@ -111,7 +111,9 @@ def _find_parent_faults(world: World, role: Role, parents: Sequence[RoleId]) -> 
     errors: list[DomainError] = []
     for index, parent in enumerate(parents):
         path = ("parents", str(index))
-        record = world.roles[parent]
+        record = world.roles.get(parent)
+        if record is None:
+            continue  # a reference that names nothing has been refused already
         if parent in parents[:index]:
             errors.append(Duplicate(f"`{record.key}` stands twice", path=path))
         if record.archived and parent not in role.parents:

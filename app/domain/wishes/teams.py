@@ -63,7 +63,7 @@ def _with_attributes(world: World, team: Team, asked: TeamAsked, faults: Faults)
             team = replace(team, display_name=team.key if given is None else read_name(given, "displayName"))
     if not isinstance(asked.parent, Unchanged):
         with faults.catching():
-            if asked.parent is not None:
+            if asked.parent in world.teams and asked.parent is not None:
                 _check_parent(world, team, asked.parent)
             team = replace(team, parent=asked.parent)
     if not isinstance(asked.archived, Unchanged):
@@ -86,8 +86,9 @@ def wish_members(world: World, team: TeamId, asked: MembersAsked, stamp: Stamp, 
     faults.bound(asked.users, "users")
     with faults.catching():
         check_window(asked.valid_from, asked.valid_until, stamp.at)
-    if world.teams[team].archived:
-        faults.add(Conflict(f"the team `{world.teams[team].key}` is archived", path=("team",)))
+    record = world.teams.get(team)  # what names nothing has been refused already, here and below
+    if record is not None and record.archived:
+        faults.add(Conflict(f"the team `{record.key}` is archived", path=("team",)))
     for index, user in enumerate(asked.users):
         row = Membership(
             **stamp.row(Membership), user=user, team=team, supervisor=asked.supervisor, contract=asked.contract,
@@ -119,6 +120,8 @@ def wish_leaving(
     faults.bound(asked.users, "users")
     for index, user in enumerate(asked.users):
         path = ("users", str(index))
+        if user not in world.users or team not in world.teams:
+            continue  # refused already
         alike = [
             row
             for row in world.rows_of(user).memberships

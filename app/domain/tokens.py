@@ -1,0 +1,36 @@
+"""Gateway tokens: 256 random bits with a readable prefix and a checksum; of a token the SHA-256 alone is kept."""
+
+import hashlib
+import re
+import zlib
+
+MARK = "pgt"  # lets a scanner of leaked secrets know whose token it found
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PATTERN = re.compile(rf"{MARK}_([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
+PREFIX_LENGTH = len(MARK) + 9  # what is shown of a token for telling it from others: the mark and eight characters
+
+
+def make_token(randomness: bytes) -> str:
+    """A token out of 32 random bytes."""
+    body = _spell(int.from_bytes(randomness[:32], "big"), 43)
+    return f"{MARK}_{body}{_checksum(body)}"
+
+
+def digest_token(text: str) -> str | None:
+    """The digest under which a token is kept; None for what cannot be a token, found without asking the database."""
+    match = _PATTERN.fullmatch(text)
+    if match is None or _checksum(match[1]) != match[2]:
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    return _spell(zlib.crc32(body.encode()), 6)
+
+
+def _spell(number: int, length: int) -> str:
+    characters = []
+    for _ in range(length):
+        number, rest = divmod(number, 62)
+        characters.append(_ALPHABET[rest])
+    return "".join(reversed(characters))

@@ -1,0 +1,232 @@
+"""Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from app.db.repositories.reading import Page, Slice
+from app.domain.catalog import Operation, Permission
+from app.domain.contributions import Contribution, find_contributions
+from app.domain.decisions import Decision, check, find_fact_faults, name_missing, read_question, refuse_question
+from app.domain.errors import DomainError, Duplicate, Refused
+from app.domain.holders import RoleId, User, UserId, UserStatus
+from app.domain.requirements import Requirement
+from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
+from app.domain.values import Value, ValueInput
+from app.services.context import Reading
+from app.services.references import Place, Ref, find_references
+
+T = TypeVar("T")
+MAX_CHECKS = 1000  # questions in one `checkMany`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAsked:
+    """One question as a client puts it."""
+
+    user: Ref
+    node: str
+    at_least: ValueInput | None = None
+    contract: Ref | None = None
+    target: Ref | None = None
+    target_subscriber: str | None = None
+    facts: Sequence[tuple[str, str]] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a list of rights is asked under."""
+
+    contract: Ref | None = None
+    facts: Sequence[tuple[str, str]] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveRight:
+    """One permission of a holder: what it has, what was granted, and how that stands."""
+
+    permission: Permission
+    value: Value
+    granted: Value
+    state: State
+    holder: str
+    missing: tuple[Requirement, ...]
+    evaluation: Evaluation = field(compare=False, repr=False)
+
+    def contributions(self) -> tuple[Contribution, ...]:
+        """The paths by which it arrives."""
+        return find_contributions(self.evaluation, UserId(self.holder), self.permission.key)
+
+
+async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Decision]:
+    """Answers in the order of the questions; a fault in one never changes another's answer."""
+    places = list(dict.fromkeys(place for question in questions for place in _places(question)))
+    found = await find_references(reading, places)
+    people = [found.user(place.ref) for place in places if place.noun == "user"]
+    await reading.load_world([person for person in people if person])
+    decisions = []
+    for question in questions:
+        facts, errors = _facts(question.facts)
+        node, asked, faults = read_question(
+            reading.catalog, node=question.node, at_least=question.at_least,
+            has_target=question.target is not None, has_target_subscriber=question.target_subscriber is not None,
+            facts=facts,
+        )  # fmt: skip
+        errors += [found.refusals[place] for place in _places(question) if place in found.refusals]
+        errors += faults
+        at = question.at or reading.now
+        if errors or node is None:
+            decisions.append(refuse_question(tuple(errors), node=node, at=at))
+            continue
+        evaluation = await reading.evaluate((), found.contract(question.contract), at)
+        subject = Subject(
+            user=found.user(question.user),
+            target=None if question.target is None else found.user(question.target),
+            target_subscriber=question.target_subscriber,
+            facts=facts,
+        )
+        decisions.append(check(evaluation, evaluation.effective(subject), subject, node, asked))
+    return decisions
+
+
+def _places(question: CheckAsked) -> list[Place]:
+    places = [Place("user", question.user, ("user",))]
+    places += [] if question.contract is None else [Place("contract", question.contract, ("contract",))]
+    places += [] if question.target is None else [Place("user", question.target, ("target",))]
+    return places
+
+
+def _facts(sent: Sequence[tuple[str, str]]) -> tuple[dict[str, str], list[DomainError]]:
+    facts, errors = {}, list[DomainError]()
+    for name, text in sent:
+        if name in facts:
+            errors.append(Duplicate(f"the fact `{name}` stands twice", path=("facts", name)))
+        facts[name] = text
+    return facts, errors
+
+
+async def evaluate_user(
+    reading: Reading, user: UserId, circumstances: Circumstances
+) -> tuple[Evaluation, Effective, Subject]:
+    """The evaluation of one user under circumstances. Raises `Refused` where these are wrong."""
+    places = [] if circumstances.contract is None else [Place("contract", circumstances.contract, ("contract",))]
+    found = await find_references(reading, places)
+    facts, errors = _facts(circumstances.facts)
+    errors += [*found.errors, *find_fact_faults(reading.catalog, facts)]
+    if errors:
+        raise Refused(errors)
+    evaluation = await reading.evaluate([user], found.contract(circumstances.contract), circumstances.at)
+    subject = Subject(user=user, facts=facts)
+    return evaluation, evaluation.effective(subject), subject
+
+
+async def list_effective_rights(
+    reading: Reading,
+    user: UserId,
+    circumstances: Circumstances,
+    *,
+    system: str | None = None,
+    nodes: Collection[str] | None = None,
+    states: Collection[State] | None = None,
+) -> list[EffectiveRight]:
+    """Every permission of a user (of a system, of a list of nodes, in certain states), in the order of the catalog."""
+    evaluation, effective, _ = await evaluate_user(reading, user, circumstances)
+    wanted = None if nodes is None else frozenset(nodes)
+    found = {}
+    for permission, value, granted, verdict in list_rights(evaluation, effective):
+        if system not in {None, permission.system} or (wanted is not None and permission.key not in wanted):
+            continue
+        if states is not None and verdict.state not in states:
+            continue
+        asked = None if granted == permission.value_type.bottom else granted
+        missing = () if verdict.allowed else name_missing(evaluation, effective, permission, asked, verdict)
+        found[permission.key] = EffectiveRight(
+            permission=permission, value=value, granted=granted, state=verdict.state, holder=user, missing=missing,
+            evaluation=evaluation,
+        )  # fmt: skip
+    return [found[key] for key in reading.catalog.nodes if key in found]
+
+
+async def list_operations(
+    reading: Reading,
+    user: UserId,
+    circumstances: Circumstances,
+    *,
+    system: str | None = None,
+    allowed: bool | None = None,
+) -> list[Decision]:
+    """The decision on every operation (of a system, open ones alone, shut ones alone), in the order of the catalog."""
+    evaluation, effective, subject = await evaluate_user(reading, user, circumstances)
+    decisions = []
+    for operation in reading.catalog.operations:
+        if system in {None, operation.system}:
+            decision = check(evaluation, effective, subject, operation, None)
+            if allowed in {None, decision.allowed}:
+                decisions.append(decision)
+    return decisions
+
+
+async def list_role_rights(
+    reading: Reading, role: RoleId, *, system: str | None, contract: Ref | None
+) -> list[EffectiveRight]:
+    """What a role gives by itself, requirements applied; facts and targets are unknown to a role."""
+    places = [] if contract is None else [Place("contract", contract, ("contract",))]
+    found = await find_references(reading, places)
+    if found.errors:
+        raise Refused(found.errors)
+    evaluation = await reading.evaluate((), found.contract(contract))
+    effective = evaluation.effective_role(role)
+    rights = {}
+    for permission, value, granted, verdict in list_rights(evaluation, effective):
+        if system in {None, permission.system} and granted != permission.value_type.bottom:
+            missing = () if verdict.allowed else name_missing(evaluation, effective, permission, granted, verdict)
+            rights[permission.key] = EffectiveRight(
+                permission=permission, value=value, granted=granted, state=verdict.state, holder=role, missing=missing,
+                evaluation=evaluation,
+            )  # fmt: skip
+    return [rights[key] for key in reading.catalog.nodes if key in rights]
+
+
+async def list_holders(
+    reading: Reading,
+    node: Permission | Operation,
+    *,
+    contract: Ref | None,
+    at_least: ValueInput | None,
+    part: Slice,
+) -> tuple[Page[User], int]:
+    """The users whose effective value is at least V, in the order of their names, a slice of them and their number."""
+    _, asked, errors = read_question(
+        reading.catalog, node=node.key, at_least=at_least, has_target=False, has_target_subscriber=False, facts={}
+    )
+    places = [] if contract is None else [Place("contract", contract, ("contract",))]
+    found = await find_references(reading, places)
+    if errors or found.errors:
+        raise Refused([*errors, *found.errors])
+    evaluation = await reading.evaluate(None, found.contract(contract))
+    holders = [user for user in evaluation.world.users.values() if _holds(evaluation, user, node, asked)]
+    holders.sort(key=lambda user: user.user_name)
+    return slice_sorted(holders, part, key=lambda user: (user.user_name,)), len(holders)
+
+
+def _holds(evaluation: Evaluation, user: User, node: Permission | Operation, asked: Value | None) -> bool:
+    if user.status is not UserStatus.ACTIVE:
+        return False
+    return evaluation.decide(evaluation.effective(Subject(user=user.id)), node, asked).allowed
+
+
+def slice_sorted(items: Sequence[T], part: Slice, *, key: Callable[[T], tuple[Any, ...]]) -> Page[T]:
+    """One slice of a list that is already in order, as `read_page` slices a statement."""
+    within = [
+        item
+        for item in items
+        if (part.after is None or key(item) > part.after) and (part.before is None or key(item) < part.before)
+    ]
+    if part.backwards:
+        chosen = within[-part.limit :] if part.limit else []
+        return Page(tuple(chosen), has_next=part.before is not None, has_previous=len(within) > len(chosen))
+    chosen = within[: part.limit]
+    return Page(tuple(chosen), has_next=len(within) > len(chosen), has_previous=part.after is not None)

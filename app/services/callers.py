@@ -1,0 +1,107 @@
+"""Who calls: tokens issued, revoked, recognised; the first account owner."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from app.db.repositories.tokens import TokenRecord
+from app.domain.audit import AuditEntry, ChangeRecord, describe_change, name_subjects
+from app.domain.callers import SYSTEM_ACTOR, Caller
+from app.domain.changes import Stamp
+from app.domain.errors import Conflict, NotFound, Refused
+from app.domain.holders import MANUAL, User, UserId, UserStatus
+from app.domain.ids import TOKEN, make_id
+from app.domain.names import read_name, show
+from app.domain.tokens import PREFIX_LENGTH, digest_token, make_token
+from app.domain.wishes.asking import Faults
+from app.domain.wishes.users import UserAsked, wish_user
+from app.services.context import Services
+
+
+async def authenticate(services: Services, token: str) -> Caller | None:
+    """The caller to whom a token belongs; None for an unknown, expired or revoked one, or of somebody not active."""
+    digest = digest_token(token)
+    if digest is None:
+        return None
+    async with services.database.reading(services.catalog) as unit:
+        record = await unit.tokens.find_by_digest(digest)
+        if record is None or not record.is_good(services.clock()):
+            return None
+        users = await unit.users.find_by("id", [record.user])
+    if not users or users[0].status is not UserStatus.ACTIVE:
+        return None
+    return Caller(user=users[0].id, user_name=users[0].user_name, token=record.id)
+
+
+async def create_first_owner(services: Services, user_name: str, *, label: str) -> tuple[str, str]:
+    """The first account owner and a token, on a database without users: the token's id and secret. Raises `Refused`."""
+    async with services.database.writing(services.catalog) as unit:
+        if await unit.users.count_all():
+            raise Refused([Conflict("there are users already: an account owner makes others owners")])
+        stamp = Stamp(actor=SYSTEM_ACTOR, at=services.clock(), new_id=services.new_id)
+        wish = wish_user(UserAsked(user_name=user_name), stamp, faults=Faults())
+        created = wish.changes[0]
+        assert isinstance(created.after, User)
+        owner = replace(created, after=replace(created.after, is_owner=True))
+        records = (describe_change(services.catalog, owner),)
+
+        def make_entry(revision: int, previous: str) -> AuditEntry:
+            return AuditEntry(
+                revision=revision, at=stamp.at, actor=SYSTEM_ACTOR, actor_id=None, source=MANUAL, action="firstOwner",
+                reason=None, subjects=name_subjects(records), changes=records, previous_hash=previous,
+            )  # fmt: skip
+
+        await unit.record([owner], make_entry)
+    return await issue_token(services, SYSTEM_ACTOR, user_name, label=label, expires_at=None)
+
+
+async def issue_token(
+    services: Services, actor: str, user_name: str, *, label: str, expires_at: datetime | None
+) -> tuple[str, str]:
+    """A new token of a user: its id, and its secret, which nobody will see again. Raises `Refused`."""
+    faults = Faults()
+    with faults.catching():
+        label = read_name(label, "label")
+    faults.refuse()
+    now = services.clock()
+    secret = make_token(services.randomness(32))
+    digest = digest_token(secret)
+    assert digest is not None
+    async with services.database.writing(services.catalog) as unit:
+        users = await unit.users.find_by("user_name", [user_name])
+        if not users:
+            raise Refused([NotFound(f"there is no user `{show(user_name)}`", path=("user",))])
+        token = TokenRecord(
+            id=make_id(TOKEN, now, services.randomness(10)), user=users[0].id, label=label,
+            prefix=secret[:PREFIX_LENGTH], digest=digest, created_at=now, expires_at=expires_at,
+        )  # fmt: skip
+        detail = f"issued the token `{label}` ({token.prefix}…)"
+        change = ChangeRecord(action="issue_token", row=token.id, holder=token.user, detail=detail)
+        await unit.record([], _token_entry(actor, "issueToken", users[0].id, change, now))
+        await unit.tokens.add(token)
+    return token.id, secret
+
+
+async def revoke_token(services: Services, actor: str, token: str) -> None:
+    """Revokes a token at once and for ever. Raises `Refused` for one that is not there, or is revoked already."""
+    now = services.clock()
+    async with services.database.writing(services.catalog) as unit:
+        record = await unit.tokens.find(token)
+        if record is None or record.revoked_at is not None:
+            raise Refused([NotFound(f"there is no token `{show(token)}`", path=("id",))])
+        detail = f"revoked the token `{record.label}` ({record.prefix}…)"
+        change = ChangeRecord(action="revoke_token", row=record.id, holder=record.user, detail=detail)
+        await unit.record([], _token_entry(actor, "revokeToken", UserId(record.user), change, now))
+        await unit.tokens.revoke(token, now)
+
+
+def _token_entry(
+    actor: str, action: str, user: UserId, change: ChangeRecord, at: datetime
+) -> Callable[[int, str], AuditEntry]:
+    def make_entry(revision: int, previous: str) -> AuditEntry:
+        return AuditEntry(
+            revision=revision, at=at, actor=actor, actor_id=None, source=MANUAL, action=action, reason=None,
+            subjects=(user,), changes=(change,), previous_hash=previous,
+        )  # fmt: skip
+
+    return make_entry

@@ -1,0 +1,163 @@
+"""Contracts, access levels, links to subscribers, facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.callers import Caller
+from app.domain.changes import Dependents, Wish
+from app.domain.contracts import AccessLevel
+from app.domain.holders import ContractId, ContractStatus
+from app.domain.wishes import contracts as wishes
+from app.domain.wishes.contracts import LevelAsked
+from app.services.context import Services
+from app.services.references import Place, Ref
+from app.services.writing import WriteOptions, Writing, Written, write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelItem:
+    """The level of one person in one product; None takes the person out of it."""
+
+    user: Ref
+    product: str
+    level: AccessLevel | None
+
+
+async def register_contract(
+    services: Services,
+    caller: Caller,
+    *,
+    number: str,
+    name: str,
+    owner: Ref,
+    products: Sequence[str],
+    options: WriteOptions,
+) -> Written:
+    """Registers a contract and its owner."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        found = await writing.find(Place("user", owner, ("owner",)))
+        world = await writing.load([found.user(owner)])
+        wish = wishes.wish_contract(
+            services.catalog, world, number=number, name=name, owner=found.user(owner), products=products,
+            stamp=writing.stamp, faults=writing.faults,
+        )  # fmt: skip
+        return wish.changes[0].record.id, wish
+
+    return await write(services, caller, prepare, action="registerContract", options=options)
+
+
+async def update_contract(
+    services: Services,
+    caller: Caller,
+    contract: Ref,
+    *,
+    name: str | None,
+    status: ContractStatus | None,
+    products: Sequence[str] | None,
+    on_dependents: Dependents,
+    options: WriteOptions,
+) -> Written:
+    """Changes name, status or products of a contract."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        which = await _find_one(writing, contract)
+        people = await writing.reading.unit.worlds.find_contract_people(which)
+        world = await writing.load(people)
+        wish, warnings = wishes.wish_contract_attributes(
+            services.catalog, world, which, name=name, status=status, products=products,
+            on_dependents=on_dependents, stamp=writing.stamp, faults=writing.faults,
+        )  # fmt: skip
+        writing.warnings += warnings
+        return which, wish
+
+    return await write(services, caller, prepare, action="updateContract", options=options)
+
+
+async def set_access_levels(
+    services: Services, caller: Caller, contract: Ref, levels: Sequence[LevelItem], *, options: WriteOptions
+) -> Written:
+    """Sets the access levels of people in a contract."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        writing.faults.bound(tuple(levels), "levels")
+        places = [Place("user", item.user, ("levels", str(index), "user")) for index, item in enumerate(levels)]
+        found = await writing.find(Place("contract", contract, ("contract",)), *places)
+        which = found.contract(contract)
+        if not which:
+            writing.faults.refuse()
+        asked = [LevelAsked(user=found.user(item.user), product=item.product, level=item.level) for item in levels]
+        world = await writing.load(item.user for item in asked)
+        wish, warnings = wishes.wish_levels(
+            services.catalog, world, ContractId(which or ""), asked, stamp=writing.stamp, faults=writing.faults
+        )
+        writing.warnings += warnings
+        return which, wish
+
+    return await write(services, caller, prepare, action="setAccessLevels", options=options)
+
+
+async def transfer_contract(
+    services: Services, caller: Caller, contract: Ref, to: Ref, *, options: WriteOptions
+) -> Written:
+    """Gives a contract another owner."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        found = await writing.find(Place("contract", contract, ("contract",)), Place("user", to, ("to",)))
+        writing.faults.refuse()
+        which = ContractId(found.contract(contract) or "")
+        former = (await writing.load()).contracts[which].owner
+        world = await writing.load([former, found.user(to)])
+        return which, wishes.wish_transfer(world, which, found.user(to), stamp=writing.stamp, faults=writing.faults)
+
+    return await write(services, caller, prepare, action="transferContract", options=options)
+
+
+async def link_subscriber(
+    services: Services, caller: Caller, contract: Ref, user: Ref, subscriber: str | None, *, options: WriteOptions
+) -> Written:
+    """Links a person to a subscriber of the Virtual PBX of a contract; None unlinks."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        found = await writing.find(Place("contract", contract, ("contract",)), Place("user", user, ("user",)))
+        writing.faults.refuse()
+        which, who = ContractId(found.contract(contract) or ""), found.user(user)
+        world = await writing.load([who])
+        wish = Wish(changes=())
+        with writing.faults.catching():
+            wish = wishes.wish_link(world, which, who, subscriber, stamp=writing.stamp)
+        return which, wish
+
+    return await write(services, caller, prepare, action="linkSubscriber", options=options)
+
+
+async def set_facts(
+    services: Services,
+    caller: Caller,
+    *,
+    contract: Ref | None,
+    user: Ref | None,
+    facts: Sequence[tuple[str, str]],
+    options: WriteOptions,
+) -> Written:
+    """Stores facts of a contract, or of a user."""
+
+    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
+        places = [] if contract is None else [Place("contract", contract, ("contract",))]
+        places += [] if user is None else [Place("user", user, ("user",))]
+        found = await writing.find(*places)
+        who = None if user is None else found.user(user)
+        world = await writing.load([] if who is None else [who])
+        wish = wishes.wish_facts(
+            services.catalog, world, contract=found.contract(contract), user=who, facts=facts,
+            stamp=writing.stamp, faults=writing.faults,
+        )  # fmt: skip
+        return who or found.contract(contract), wish
+
+    return await write(services, caller, prepare, action="setFacts", options=options)
+
+
+async def _find_one(writing: Writing, contract: Ref) -> ContractId:
+    found = await writing.find(Place("contract", contract, ("contract",)))
+    writing.faults.refuse()
+    return ContractId(found.contract(contract) or "")

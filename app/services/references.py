@@ -1,0 +1,104 @@
+"""References by id or natural key, resolved all together: one statement for each way in which people are named."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.domain.errors import DomainError, NotFound
+from app.domain.holders import Contract, ContractId, HolderId, Role, RoleId, Team, TeamId, User, UserId
+from app.domain.names import show
+from app.services.context import Reading
+
+Noun = Literal["user", "role", "team", "contract"]
+NOBODY = ""  # stands for what a refused reference would have named, so that the rest of a request can be read on
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """What a client names a thing by: `attribute` is `id` or one of its natural keys."""
+
+    attribute: Literal["id", "user_name", "external_id", "key", "number"]
+    value: str
+
+    @staticmethod
+    def of(attribute: Literal["id", "user_name", "external_id", "key", "number"], value: str) -> "Ref":
+        """A reference in the form in which names are kept."""
+        return Ref(attribute, unicodedata.normalize("NFC", value))
+
+
+@dataclass(frozen=True, slots=True)
+class HolderRef:
+    """A user, a role or a team."""
+
+    noun: Literal["user", "role", "team"]
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reference and where it stands in the request."""
+
+    noun: Noun
+    ref: Ref
+    path: tuple[str, ...] = ()
+
+    @staticmethod
+    def holder(holder: HolderRef, *path: str) -> "Place":
+        return Place(holder.noun, holder.ref, (*path, holder.noun))
+
+
+@dataclass
+class Found:
+    """What references name, and the refusal of each that names nothing."""
+
+    records: dict[tuple[Noun, Ref], User | Role | Team | Contract] = field(default_factory=dict)
+    refusals: dict[Place, DomainError] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[DomainError]:
+        return list(self.refusals.values())
+
+    def user(self, ref: Ref) -> UserId:
+        return UserId(self._id("user", ref))
+
+    def role(self, ref: Ref) -> RoleId:
+        return RoleId(self._id("role", ref))
+
+    def team(self, ref: Ref) -> TeamId:
+        return TeamId(self._id("team", ref))
+
+    def contract(self, ref: Ref | None) -> ContractId | None:
+        return None if ref is None else ContractId(self._id("contract", ref))
+
+    def holder(self, ref: HolderRef) -> HolderId:
+        return UserId(self._id(ref.noun, ref.ref))
+
+    def _id(self, noun: Noun, ref: Ref) -> str:
+        record = self.records.get((noun, ref))
+        return NOBODY if record is None else record.id
+
+
+async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
+    """Resolves references. What names nothing is refused in the same words as what is not to be seen."""
+    places = list(places)
+    found = Found()
+    world = await reading.load_world()
+    found.records |= await _find_users(reading, [place.ref for place in places if place.noun == "user"])
+    for noun, known in (("role", world.roles), ("team", world.teams), ("contract", world.contracts)):
+        for attribute in dict.fromkeys(place.ref.attribute for place in places if place.noun == noun):
+            found.records |= {(noun, Ref(attribute, getattr(r, attribute))): r for r in known.values()}  # type: ignore[misc]  # three kinds in turn
+    for place in places:
+        if (place.noun, place.ref) not in found.records:
+            message = f"there is no {place.noun} `{show(place.ref.value)}`"
+            found.refusals[place] = NotFound(message, path=place.path)
+    return found
+
+
+async def _find_users(reading: Reading, refs: Sequence[Ref]) -> dict[tuple[Noun, Ref], User | Role | Team | Contract]:
+    found: dict[tuple[Noun, Ref], User | Role | Team | Contract] = {}
+    for attribute in dict.fromkeys(ref.attribute for ref in refs):
+        wanted = [ref.value for ref in refs if ref.attribute == attribute]
+        for user in await reading.unit.users.find_by(attribute, wanted):
+            found["user", Ref(attribute, getattr(user, attribute))] = user
+    return found
