@@ -33,14 +33,13 @@ from app.domain.holders import (
     RowId,
     StoredFact,
     SubscriberLink,
-    Team,
-    TeamKind,
+    TeamId,
     UserId,
 )
 from app.domain.requirements import AtLeast, FactHolds, FactTest, Requirement, TargetAtLeast
-from app.domain.values import Level, Reach, ScopeType, Value
+from app.domain.values import Level, MembersType, Reach, ScopeType, Value
 from app.domain.world import World
-from tests.oracle import enforced_rules, leaves_of
+from tests.oracle import enforced_rules, join, leaves_of
 from tests.worlds import NOON, Case
 
 # ---------------------------------------------------------------------- what a suggestion does
@@ -138,35 +137,51 @@ def offered_changes(case: Case, node: Permission | Operation, asked: Value | Non
                 whose.facts.add(atom)
 
     def lean_on_value(whose: _Leaning, key: str, value: Value) -> None:
-        permission = case.catalog.require_permission(key)
-        for part in permission.value_type.parts(value):
-            if (key, part) not in whose.values:
-                whose.values.add((key, part))
-                for rule in enforced_rules(permission, part):
-                    lean_on(whose, rule.requirement)
+        if (key, value) not in whose.values:
+            whose.values.add((key, value))
+            for rule in enforced_rules(case.catalog.require_permission(key), value):
+                lean_on(whose, rule.requirement)
 
     if isinstance(node, Operation):
         lean_on(of_subject, node.requirement)
     else:
         for value in asked_values(case, node, asked):
             lean_on_value(of_subject, node.key, value)
-    return [*_of_subject(case, of_subject), *_of_target(case, of_target)]
+    leads = (
+        isinstance(node, Permission)
+        and isinstance(node.value_type, ScopeType)
+        and Reach.SUPERVISED in node.value_type.reach.values()
+    )
+    return [*_of_subject(case, of_subject, leads=leads), *_of_target(case, of_target)]
 
 
 def asked_values(case: Case, node: Permission, asked: Value | None) -> list[Value]:
-    """The value asked, or the least there are; with a target also every scope name that might cover it."""
-    values = [asked] if asked is not None else list(node.value_type.least_above_bottom())
-    if case.subject.target is not None and isinstance(node.value_type, ScopeType) and node.value_type.reach:
-        itself = case.subject.target == case.subject.user
-        values += [
-            node.value_type.down([name])
-            for name in node.value_type.names
-            if itself or node.value_type.reach.get(name, Reach.OWN) is not Reach.OWN
-        ]
-    return values
+    """The value asked, or the least there are; with a target what was asked and one scope name that covers it."""
+    kind = node.value_type
+    target = case.subject.target
+    if target is not None and isinstance(kind, ScopeType) and kind.reach:
+        itself = target == case.subject.user
+        covering = [kind.down([name]) for name in kind.names if itself or name in kind.reach]
+        return [value if asked is None else join(kind, asked, value) for value in covering]
+    if asked is not None:
+        return [asked]
+    least = list(kind.least_above_bottom())
+    if isinstance(kind, MembersType):
+        # Members without a list have no least names: those count that the person holds or that a limit lets pass.
+        oracle = case.ask_oracle()
+        held = oracle.get(oracle.steps(case.who).granted, node.key)
+        limits = [limit.value for limit in limits_of(case, case.subject.user) if limit.node == node.key]
+        least += [part for value in (held, *limits) for part in kind.parts(value)]
+    return least
 
 
-def _of_subject(case: Case, leaning: _Leaning) -> Iterable[Suggestion]:
+def teams_of_target(case: Case) -> set[TeamId]:
+    """The teams that somebody could lead to supervise the target."""
+    return {row.team for row in case.ask_oracle().rows if isinstance(row, Membership) and row.user == case.subject.target}
+
+
+def _of_subject(case: Case, leaning: _Leaning, *, leads: bool) -> Iterable[Suggestion]:
+    """`leads`: whether being a supervisor matters to the question."""
     user, contract = case.subject.user, case.contract
     world = case.world
     for key, value in leaning.values:
@@ -186,7 +201,8 @@ def _of_subject(case: Case, leaning: _Leaning) -> Iterable[Suggestion]:
         yield GiveRole(user, role, contract)
     for team in world.teams:
         yield JoinTeam(user, team, False, contract)
-        yield JoinTeam(user, team, True, contract)
+    if leads:
+        yield from (JoinTeam(user, team, True, contract) for team in teams_of_target(case))
     yield from (LiftLimit(limit) for limit in limits_of(case, user))
     yield from _facts(case, leaning, user)
 
@@ -203,7 +219,8 @@ def _of_target(case: Case, leaning: _Leaning) -> Iterable[Suggestion]:
 
 
 def limits_of(case: Case, user: UserId) -> list[Limit]:
-    return [record for record in case.records if isinstance(record, Limit) and record.holder == user]
+    """The limits on a person that count now."""
+    return [row for row in case.ask_oracle().rows if isinstance(row, Limit) and row.holder == user]
 
 
 def _facts(case: Case, leaning: _Leaning, user: UserId) -> Iterable[Suggestion]:
@@ -226,7 +243,7 @@ def ending_changes(case: Case) -> list[Suggestion]:
     return [
         EndRow(record)
         for record in case.records
-        if isinstance(record, Grant | Assignment | Membership | Access | SubscriberLink | StoredFact)
+        if isinstance(record, Grant | Assignment | Membership | Access | SubscriberLink)
         and record.holder == user
     ]
 

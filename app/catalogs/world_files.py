@@ -227,8 +227,7 @@ class _Records:
             yield from self._assignments(self.team(key), team.roles)
         for number, contract in self.world.contracts.items():
             for fact, text in contract.facts.items():
-                part = _RowPart(contract=number)
-                yield StoredFact(**self._row(StoredFact, part), name=fact, text=text)
+                yield StoredFact(**self._row(StoredFact, _RowPart(contract=number)), name=fact, text=text)
 
     def _user_rows(self, user: UserId, file: UserFile) -> Iterator[Record]:
         yield from self._rights(user, file)

@@ -3,6 +3,8 @@
 import hashlib
 import re
 import zlib
+from dataclasses import dataclass
+from datetime import datetime
 
 MARK = "pgt"  # lets a scanner of leaked secrets know whose token it found
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -34,3 +36,22 @@ def _spell(number: int, length: int) -> str:
         number, rest = divmod(number, 62)
         characters.append(_ALPHABET[rest])
     return "".join(reversed(characters))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A token as it is kept; `digest` is the SHA-256 of its secret, in hexadecimal."""
+
+    id: str
+    user: str
+    label: str
+    prefix: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_good(self, at: datetime) -> bool:
+        """Whether it may be used then."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)

@@ -1,23 +1,21 @@
 """Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
 
-from app.db.repositories.reading import Page, Slice
 from app.domain.catalog import Operation, Permission
 from app.domain.contributions import Contribution, find_contributions
 from app.domain.decisions import Decision, check, find_fact_faults, name_missing, read_question, refuse_question
 from app.domain.errors import DomainError, Duplicate, Refused
 from app.domain.holders import RoleId, User, UserId, UserStatus
+from app.domain.paging import Page, Slice, slice_sorted
 from app.domain.requirements import Requirement
 from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
 from app.domain.values import Value, ValueInput
 from app.services.context import Reading
 from app.services.references import Place, Ref, find_references
 
-T = TypeVar("T")
 MAX_CHECKS = 1000  # questions in one `checkMany`
 
 
@@ -216,17 +214,3 @@ def _holds(evaluation: Evaluation, user: User, node: Permission | Operation, ask
     if user.status is not UserStatus.ACTIVE:
         return False
     return evaluation.decide(evaluation.effective(Subject(user=user.id)), node, asked).allowed
-
-
-def slice_sorted(items: Sequence[T], part: Slice, *, key: Callable[[T], tuple[Any, ...]]) -> Page[T]:
-    """One slice of a list that is already in order, as `read_page` slices a statement."""
-    within = [
-        item
-        for item in items
-        if (part.after is None or key(item) > part.after) and (part.before is None or key(item) < part.before)
-    ]
-    if part.backwards:
-        chosen = within[-part.limit :] if part.limit else []
-        return Page(tuple(chosen), has_next=part.before is not None, has_previous=len(within) > len(chosen))
-    chosen = within[: part.limit]
-    return Page(tuple(chosen), has_next=len(within) > len(chosen), has_previous=part.after is not None)

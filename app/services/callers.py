@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from app.db.repositories.tokens import TokenRecord
 from app.domain.audit import AuditEntry, ChangeRecord, describe_change, name_subjects
 from app.domain.callers import SYSTEM_ACTOR, Caller
 from app.domain.changes import Stamp
@@ -12,7 +11,7 @@ from app.domain.errors import Conflict, NotFound, Refused
 from app.domain.holders import MANUAL, User, UserId, UserStatus
 from app.domain.ids import TOKEN, make_id
 from app.domain.names import read_name, show
-from app.domain.tokens import PREFIX_LENGTH, digest_token, make_token
+from app.domain.tokens import PREFIX_LENGTH, TokenRecord, digest_token, make_token
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services

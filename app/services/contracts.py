@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, Wish
 from app.domain.contracts import AccessLevel
-from app.domain.holders import ContractId, ContractStatus
+from app.domain.errors import InvalidValue
+from app.domain.filters import ContractFilter
+from app.domain.holders import Contract, ContractId, ContractStatus
+from app.domain.paging import Page, Slice
 from app.domain.wishes import contracts as wishes
 from app.domain.wishes.contracts import LevelAsked
-from app.services.context import Services
+from app.domain.wishes.users import Unchanged
+from app.services.context import Reading, Services
 from app.services.references import Place, Ref
 from app.services.writing import WriteOptions, Writing, Written, write
 
@@ -52,20 +56,27 @@ async def update_contract(
     caller: Caller,
     contract: Ref,
     *,
-    name: str | None,
-    status: ContractStatus | None,
-    products: Sequence[str] | None,
+    name: str | Unchanged | None,
+    status: ContractStatus | Unchanged | None,
+    products: Sequence[str] | Unchanged | None,
     on_dependents: Dependents,
     options: WriteOptions,
 ) -> Written:
-    """Changes name, status or products of a contract."""
+    """Changes name, status or products of a contract. Only the products can be cleared."""
 
     async def prepare(writing: Writing) -> tuple[str | None, Wish]:
         which = await _find_one(writing, contract)
         people = await writing.reading.unit.worlds.find_contract_people(which)
         world = await writing.load(people)
+        for field, value in (("name", name), ("status", status)):
+            if value is None:
+                message = f"the {field} of a contract cannot be cleared"
+                writing.faults.add(InvalidValue(message, path=(field,), expected=f"a {field}, or nothing at all"))
         wish, warnings = wishes.wish_contract_attributes(
-            services.catalog, world, which, name=name, status=status, products=products,
+            services.catalog, world, which,
+            name=None if isinstance(name, Unchanged) else name,
+            status=None if isinstance(status, Unchanged) else status,
+            products=None if isinstance(products, Unchanged) else products or (),
             on_dependents=on_dependents, stamp=writing.stamp, faults=writing.faults,
         )  # fmt: skip
         writing.warnings += warnings
@@ -114,7 +125,13 @@ async def transfer_contract(
 
 
 async def link_subscriber(
-    services: Services, caller: Caller, contract: Ref, user: Ref, subscriber: str | None, *, options: WriteOptions
+    services: Services,
+    caller: Caller,
+    contract: Ref,
+    user: Ref,
+    subscriber: str | Unchanged | None,
+    *,
+    options: WriteOptions,
 ) -> Written:
     """Links a person to a subscriber of the Virtual PBX of a contract; None unlinks."""
 
@@ -124,6 +141,10 @@ async def link_subscriber(
         which, who = ContractId(found.contract(contract) or ""), found.user(user)
         world = await writing.load([who])
         wish = Wish(changes=())
+        if isinstance(subscriber, Unchanged):
+            message = "say which subscriber"
+            writing.faults.add(InvalidValue(message, path=("subscriber",), expected="a subscriber, or null to unlink"))
+            return which, wish
         with writing.faults.catching():
             wish = wishes.wish_link(world, which, who, subscriber, stamp=writing.stamp)
         return which, wish
@@ -161,3 +182,24 @@ async def _find_one(writing: Writing, contract: Ref) -> ContractId:
     found = await writing.find(Place("contract", contract, ("contract",)))
     writing.faults.refuse()
     return ContractId(found.contract(contract) or "")
+
+
+# ---------------------------------------------------------------------- lists
+
+
+async def find_contract(reading: Reading, contract: Ref) -> Contract | None:
+    """A contract by reference."""
+    world = await reading.load_world()
+    return next(
+        (known for known in world.contracts.values() if getattr(known, contract.attribute) == contract.value), None
+    )
+
+
+async def list_contracts(reading: Reading, wanted: ContractFilter, part: Slice) -> Page[Contract]:
+    """A page of contracts by number."""
+    return await reading.unit.contracts.read_page(wanted, part)
+
+
+async def count_contracts(reading: Reading, wanted: ContractFilter) -> int:
+    """How many contracts there are in all."""
+    return await reading.unit.contracts.count(wanted)

@@ -7,10 +7,10 @@ from datetime import datetime
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, MissingPrerequisites, Wish
 from app.domain.errors import InvalidValue
-from app.domain.holders import MANUAL, HolderId, UserId
+from app.domain.holders import MANUAL, AnyRow, HolderId, UserId
 from app.domain.values import ValueInput
 from app.domain.wishes import grants as wishes
-from app.services.context import Services
+from app.services.context import Reading, Services
 from app.services.references import Found, HolderRef, Place, Ref
 from app.services.writing import Prepare, WriteOptions, Writing, Written, write
 
@@ -219,3 +219,8 @@ async def _find_assigned(
         for item in roles
     ]  # fmt: skip
     return found, found.holder(holder), asked
+
+
+async def find_rows(reading: Reading, ids: Sequence[str]) -> list[AnyRow]:
+    """Grants, limits, assignments, memberships and access levels by their ids."""
+    return await reading.unit.rows.find(list(ids))

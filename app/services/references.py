@@ -11,6 +11,8 @@ from app.domain.names import show
 from app.services.context import Reading
 
 Noun = Literal["user", "role", "team", "contract"]
+HolderNoun = Literal["user", "role", "team"]
+Attribute = Literal["id", "user_name", "external_id", "key", "number"]
 NOBODY = ""  # stands for what a refused reference would have named, so that the rest of a request can be read on
 
 
@@ -18,11 +20,11 @@ NOBODY = ""  # stands for what a refused reference would have named, so that the
 class Ref:
     """What a client names a thing by: `attribute` is `id` or one of its natural keys."""
 
-    attribute: Literal["id", "user_name", "external_id", "key", "number"]
+    attribute: Attribute
     value: str
 
     @staticmethod
-    def of(attribute: Literal["id", "user_name", "external_id", "key", "number"], value: str) -> "Ref":
+    def of(attribute: Attribute, value: str) -> "Ref":
         """A reference in the form in which names are kept."""
         return Ref(attribute, unicodedata.normalize("NFC", value))
 
@@ -31,7 +33,7 @@ class Ref:
 class HolderRef:
     """A user, a role or a team."""
 
-    noun: Literal["user", "role", "team"]
+    noun: HolderNoun
     ref: Ref
 
 
@@ -97,8 +99,14 @@ async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
 
 async def _find_users(reading: Reading, refs: Sequence[Ref]) -> dict[tuple[Noun, Ref], User | Role | Team | Contract]:
     found: dict[tuple[Noun, Ref], User | Role | Team | Contract] = {}
+    world = await reading.load_world()
+    for ref in refs:
+        if ref.attribute == "id" and ref.value in world.users:
+            found["user", ref] = world.users[UserId(ref.value)]
     for attribute in dict.fromkeys(ref.attribute for ref in refs):
-        wanted = [ref.value for ref in refs if ref.attribute == attribute]
+        wanted = [ref.value for ref in refs if ref.attribute == attribute and ("user", ref) not in found]
+        if not wanted:
+            continue
         for user in await reading.unit.users.find_by(attribute, wanted):
             found["user", Ref(attribute, getattr(user, attribute))] = user
     return found

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, MissingPrerequisites, Wish
-from app.domain.holders import RoleId
+from app.domain.filters import RoleFilter
+from app.domain.holders import Role, RoleId
+from app.domain.paging import Page, Slice
 from app.domain.wishes import roles as wishes
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.users import Unchanged
-from app.services.context import Services
+from app.services.context import Reading, Services
 from app.services.grants import GrantItem, asked_grants, contract_places
 from app.services.references import Found, Place, Ref
 from app.services.writing import WriteOptions, Writing, Written, write
@@ -97,3 +99,22 @@ def _parent_places(parents: Sequence[Ref]) -> list[Place]:
 
 def _parents(parents: Sequence[Ref], found: Found) -> tuple[RoleId, ...]:
     return tuple(found.role(ref) for ref in parents)
+
+
+# ---------------------------------------------------------------------- lists
+
+
+async def find_role(reading: Reading, role: Ref) -> Role | None:
+    """A role by reference."""
+    world = await reading.load_world()
+    return next((known for known in world.roles.values() if getattr(known, role.attribute) == role.value), None)
+
+
+async def list_roles(reading: Reading, wanted: RoleFilter, part: Slice) -> Page[Role]:
+    """A page of roles by key."""
+    return await reading.unit.roles.read_page(wanted, part)
+
+
+async def count_roles(reading: Reading, wanted: RoleFilter) -> int:
+    """How many roles there are in all."""
+    return await reading.unit.roles.count(wanted)

@@ -6,11 +6,13 @@ from datetime import datetime
 
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, Wish
-from app.domain.holders import MANUAL, TeamId, TeamKind
+from app.domain.filters import TeamFilter
+from app.domain.holders import MANUAL, Team, TeamId, TeamKind
+from app.domain.paging import Page, Slice
 from app.domain.wishes import teams as wishes
 from app.domain.wishes.teams import MembersAsked, TeamAsked
 from app.domain.wishes.users import Unchanged
-from app.services.context import Services
+from app.services.context import Reading, Services
 from app.services.references import Place, Ref
 from app.services.writing import WriteOptions, Writing, Written, write
 
@@ -132,3 +134,22 @@ async def _find_members(writing: Writing, members: Members) -> tuple[TeamId, Mem
         valid_until=members.valid_until,
     )
     return found.team(members.team), asked
+
+
+# ---------------------------------------------------------------------- lists
+
+
+async def find_team(reading: Reading, team: Ref) -> Team | None:
+    """A team by reference."""
+    world = await reading.load_world()
+    return next((known for known in world.teams.values() if getattr(known, team.attribute) == team.value), None)
+
+
+async def list_teams(reading: Reading, wanted: TeamFilter, part: Slice) -> Page[Team]:
+    """A page of teams by key."""
+    return await reading.unit.teams.read_page(wanted, part)
+
+
+async def count_teams(reading: Reading, wanted: TeamFilter) -> int:
+    """How many teams there are in all."""
+    return await reading.unit.teams.count(wanted)

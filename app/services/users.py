@@ -1,13 +1,19 @@
 """People and service accounts."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from app.domain.callers import Caller
 from app.domain.changes import Wish
 from app.domain.errors import DomainError
-from app.domain.holders import UserId, UserStatus
+from app.domain.filters import Inclusion, UserFilter
+from app.domain.holders import User, UserId, UserKind, UserStatus
+from app.domain.paging import Page, Slice
+from app.domain.tokens import TokenRecord
 from app.domain.wishes import users as wishes
 from app.domain.wishes.users import UserAsked
-from app.services.context import Services
-from app.services.references import Place, Ref
+from app.services.context import Reading, Services
+from app.services.references import Noun, Place, Ref, find_references
 from app.services.writing import WriteOptions, Writing, Written, write
 
 
@@ -61,6 +67,81 @@ async def set_account_owner(
         return who, wish
 
     return await write(services, caller, prepare, action="setAccountOwner", options=options)
+
+
+# ---------------------------------------------------------------------- lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersAsked:
+    """Which users a client wants."""
+
+    search: str | None = None
+    status: UserStatus | None = None
+    kind: UserKind | None = None
+    role: Ref | None = None
+    team: Ref | None = None
+    contract: Ref | None = None
+
+
+async def find_user(reading: Reading, user: Ref) -> User | None:
+    """A user by reference."""
+    found = await reading.unit.users.find_by(user.attribute, [user.value])
+    return found[0] if found else None
+
+
+async def list_users(reading: Reading, asked: UsersAsked, part: Slice) -> Page[User]:
+    """A page of users by user name."""
+    wanted = await _filter(reading, asked)
+    return NOTHING if wanted is None else await reading.unit.users.read_page(wanted, part)
+
+
+async def count_users(reading: Reading, asked: UsersAsked) -> int:
+    """How many users there are in all."""
+    wanted = await _filter(reading, asked)
+    return 0 if wanted is None else await reading.unit.users.count(wanted)
+
+
+async def _filter(reading: Reading, asked: UsersAsked) -> UserFilter | None:
+    """The filter, its references found; None where one names nothing, so that nobody is meant."""
+    named: tuple[tuple[Noun, Ref | None], ...] = (
+        ("role", asked.role),
+        ("team", asked.team),
+        ("contract", asked.contract),
+    )
+    places = [Place(noun, ref) for noun, ref in named if ref is not None]
+    found = await find_references(reading, places)
+    if found.errors:
+        return None
+    return UserFilter(
+        search=asked.search, status=asked.status, kind=asked.kind,
+        role=None if asked.role is None else found.role(asked.role),
+        team=None if asked.team is None else found.team(asked.team),
+        contract=found.contract(asked.contract),
+    )  # fmt: skip
+
+
+NOTHING: Page[User] = Page((), has_next=False, has_previous=False)
+
+
+async def list_included_users(
+    reading: Reading, noun: Inclusion, ids: Sequence[str], part: Slice
+) -> dict[str, Page[User]]:
+    """For each role, team or contract a page of the users directly in it, in one statement for all of them."""
+    return await reading.unit.users.read_included_pages(noun, ids, part)
+
+
+async def count_included_users(reading: Reading, noun: Inclusion, ids: Sequence[str]) -> dict[str, int]:
+    """For each role, team or contract the number of users directly in it, in one statement for all of them."""
+    return await reading.unit.users.count_included(noun, ids)
+
+
+async def list_tokens(reading: Reading, users: Sequence[UserId]) -> dict[UserId, list[TokenRecord]]:
+    """The tokens of users that are not revoked, in one statement for all of them."""
+    found: dict[UserId, list[TokenRecord]] = {user: [] for user in users}
+    for token in await reading.unit.tokens.find_of(users):
+        found[UserId(token.user)].append(token)
+    return found
 
 
 async def _find_one(writing: Writing, user: Ref) -> UserId:

@@ -13,6 +13,7 @@ from app.domain.changes import Stamp, Wish, cut_refusals, judge
 from app.domain.errors import DomainError, Refused
 from app.domain.guards import guard_owners
 from app.domain.holders import RoleId, TeamId, UserId
+from app.domain.names import read_text
 from app.domain.violations import Judgement
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.grants import find_owner_limits
@@ -77,6 +78,9 @@ async def write(services: Services, caller: Caller, prepare: Prepare, *, action:
             actor=caller.user_name, at=reading.now, new_id=services.new_id, reason=options.reason, revision=revision + 1
         )
         writing = Writing(reading, stamp)
+        if options.reason is not None:
+            with writing.faults.catching():
+                read_text(options.reason, "reason")
         try:
             subject, wish = await prepare(writing)
             writing.faults.refuse()

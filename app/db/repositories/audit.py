@@ -1,29 +1,16 @@
 """The audit log: appended to in the transaction of a change, read in the order of revisions, newest first."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from app.db import tables
 from app.db.mapping import read_audit_entry
-from app.db.repositories.reading import Page, Reader, Slice, count, read_page
+from app.db.repositories.reading import Reader, count, read_page
 from app.domain.audit import AuditEntry
+from app.domain.filters import AuditFilter
+from app.domain.paging import Page, Slice
 
 ENTRIES = tables.table_of(tables.AuditEntryRow)
 SUBJECTS = tables.table_of(tables.AuditSubjectRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFilter:
-    """Which entries; `since` is included, `until` is not. `actor` is an id or a user name."""
-
-    actor: str | None = None
-    action: str | None = None
-    subject: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    after_revision: int | None = None
 
 
 class Audit:

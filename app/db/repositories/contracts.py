@@ -1,24 +1,17 @@
 """Finding contracts, and the people who have a level in one."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, or_, select
 
 from app.db import tables
 from app.db.mapping import read_contract
-from app.db.repositories.reading import Page, Reader, Slice, count, read_page
-from app.domain.holders import Contract, ContractStatus
+from app.db.repositories.reading import Reader, count, read_page
+from app.domain.filters import ContractFilter
+from app.domain.holders import Contract
+from app.domain.paging import Page, Slice
 
 CONTRACTS = tables.table_of(tables.ContractRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContractFilter:
-    """Which contracts."""
-
-    search: str | None = None
-    status: ContractStatus | None = None
 
 
 class Contracts:

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.catalog import Catalog
-
-T = TypeVar("T")
+from app.domain.paging import Page, Slice
 
 
 @dataclass
@@ -42,25 +41,6 @@ class Reader:
     async def value(self, statement: Select[Any]) -> Any:
         async with self.turn:
             return (await self.connection.execute(statement)).scalar()
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which part of an ordered list: `limit` items after or before a key, from the front or (`backwards`) the back."""
-
-    limit: int
-    after: tuple[Any, ...] | None = None
-    before: tuple[Any, ...] | None = None
-    backwards: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A slice of a list in its order, and whether there is more on either side of it."""
-
-    items: tuple[T, ...]
-    has_next: bool
-    has_previous: bool
 
 
 async def read_page(

@@ -1,26 +1,18 @@
 """Finding roles."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, or_, select
 
 from app.db import tables
 from app.db.mapping import read_role
-from app.db.repositories.reading import Page, Reader, Slice, count, read_page
+from app.db.repositories.reading import Reader, count, read_page
+from app.domain.filters import RoleFilter
 from app.domain.holders import Role
+from app.domain.paging import Page, Slice
 
 ROLES = tables.table_of(tables.RoleRow)
 GRANTS = tables.table_of(tables.GrantRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleFilter:
-    """Which roles; `grants`: with a row of their own that grants this permission."""
-
-    search: str | None = None
-    archived: bool | None = None
-    grants: str | None = None
 
 
 class Roles:

@@ -1,25 +1,17 @@
 """Finding teams."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, or_, select
 
 from app.db import tables
 from app.db.mapping import read_team
-from app.db.repositories.reading import Page, Reader, Slice, count, read_page
-from app.domain.holders import Team, TeamKind
+from app.db.repositories.reading import Reader, count, read_page
+from app.domain.filters import TeamFilter
+from app.domain.holders import Team
+from app.domain.paging import Page, Slice
 
 TEAMS = tables.table_of(tables.TeamRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamFilter:
-    """Which teams."""
-
-    search: str | None = None
-    kind: TeamKind | None = None
-    archived: bool | None = None
 
 
 class Teams:

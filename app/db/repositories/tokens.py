@@ -1,7 +1,6 @@
 """Gateway tokens: of a secret the digest alone is ever kept."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,27 +8,9 @@ from sqlalchemy import select, update
 
 from app.db import tables
 from app.db.repositories.reading import Reader
+from app.domain.tokens import TokenRecord
 
 TOKENS = tables.table_of(tables.TokenRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A token as it is kept; `digest` is the SHA-256 of its secret, in hexadecimal."""
-
-    id: str
-    user: str
-    label: str
-    prefix: str
-    digest: str
-    created_at: datetime
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-    def is_good(self, at: datetime) -> bool:
-        """Whether it may be used then."""
-        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 class Tokens:

@@ -1,28 +1,18 @@
 """Finding people."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 
 from app.db import tables
 from app.db.mapping import read_user
-from app.db.repositories.reading import Page, Reader, Slice, count, read_page
-from app.domain.holders import ContractId, RoleId, TeamId, User, UserKind, UserStatus
+from app.db.repositories.reading import Reader, count, read_page
+from app.domain.filters import Inclusion, UserFilter
+from app.domain.holders import User, UserStatus
+from app.domain.paging import Page, Slice
 
 USERS = tables.table_of(tables.UserRow)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserFilter:
-    """Which people; every condition given must hold. `role` and `team`: directly; `contract`: with a level in it."""
-
-    search: str | None = None
-    status: UserStatus | None = None
-    kind: UserKind | None = None
-    role: RoleId | None = None
-    team: TeamId | None = None
-    contract: ContractId | None = None
 
 
 class Users:
@@ -54,6 +44,39 @@ class Users:
         """How many users there are, whatever their status."""
         return int(await self.reader.value(select(func.count()).where(self.reader.known(USERS))))
 
+    async def read_included_pages(self, noun: Inclusion, ids: Sequence[str], part: Slice) -> dict[str, Page[User]]:
+        """For each role, team or contract, a slice of the users directly in it, in one statement."""
+        within = self._within(noun, ids).subquery()
+        conditions = []
+        if part.after is not None:
+            conditions.append(within.c.user_name > part.after[0])
+        if part.before is not None:
+            conditions.append(within.c.user_name < part.before[0])
+        order = within.c.user_name.desc() if part.backwards else within.c.user_name
+        place = func.row_number().over(partition_by=within.c.included, order_by=order).label("place")
+        ranked = select(within, place).where(*conditions).subquery()
+        statement = select(ranked).where(ranked.c.place <= part.limit + 1).order_by(ranked.c.included, ranked.c.place)
+        found: dict[str, list[User]] = {included: [] for included in ids}
+        for row in await self.reader.rows(statement):
+            found[row["included"]].append(read_user(row))
+        return {included: _cut(users, part) for included, users in found.items()}
+
+    async def count_included(self, noun: Inclusion, ids: Sequence[str]) -> dict[str, int]:
+        """For each role, team or contract, the number of users directly in it, in one statement."""
+        within = self._within(noun, ids).subquery()
+        statement = select(within.c.included, func.count().label("people")).group_by(within.c.included)
+        return dict.fromkeys(ids, 0) | {row["included"]: row["people"] for row in await self.reader.rows(statement)}
+
+    def _within(self, noun: Inclusion, ids: Sequence[str]) -> Select[Any]:
+        """Each user once beside each of these roles, teams or contracts that they are directly in."""
+        table, included, person = _INCLUSIONS[noun]
+        return (
+            select(included.label("included"), USERS)
+            .join(table, person == USERS.c.id)
+            .where(self.reader.known(USERS), self.reader.known(table), included.in_(sorted(set(ids))))
+            .distinct()
+        )
+
     def _conditions(self, wanted: UserFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(USERS)]
         if wanted.search:
@@ -63,20 +86,27 @@ class Users:
             conditions.append(USERS.c.status == wanted.status)
         if wanted.kind is not None:
             conditions.append(USERS.c.kind == wanted.kind)
-        for table_row, column, value in (
-            (tables.AssignmentRow, "role", wanted.role),
-            (tables.MembershipRow, "team", wanted.team),
-            (tables.AccessRow, "contract", wanted.contract),
-        ):
+        for noun, value in (("role", wanted.role), ("team", wanted.team), ("contract", wanted.contract)):
             if value is not None:
-                table = tables.table_of(table_row)
-                person = table.c.holder if "holder" in table.c else table.c.user
-                conditions.append(
-                    exists().where(self.reader.known(table), table.c[column] == value, person == USERS.c.id)
-                )
+                table, included, person = _INCLUSIONS[noun]
+                conditions.append(exists().where(self.reader.known(table), included == value, person == USERS.c.id))
         return conditions
 
 
-def user_key(user: User) -> tuple[str]:
-    """The key by which lists of users are ordered."""
-    return (user.user_name,)
+def _inclusion(row_type: type[Any], included: str, person: str) -> tuple[Table, ColumnElement[Any], ColumnElement[Any]]:
+    table = tables.table_of(row_type)
+    return table, table.c[included], table.c[person]
+
+
+_INCLUSIONS = {
+    "role": _inclusion(tables.AssignmentRow, "role", "holder"),
+    "team": _inclusion(tables.MembershipRow, "team", "user"),
+    "contract": _inclusion(tables.AccessRow, "contract", "user"),
+}
+
+
+def _cut(users: list[User], part: Slice) -> Page[User]:
+    more, items = len(users) > part.limit, users[: part.limit]
+    if part.backwards:
+        return Page(tuple(reversed(items)), has_next=part.before is not None, has_previous=more)
+    return Page(tuple(items), has_next=more, has_previous=part.after is not None)

@@ -1,0 +1,80 @@
+"""What the resolvers of one operation share: the caller, the services, and one snapshot to read from.
+
+Everything here lives no longer than one operation. A mutation gives each of its fields a snapshot of its own, opened
+after the field's change was committed, so that what a payload shows is what is now so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from app.domain.callers import Caller
+from app.domain.catalog import Catalog
+from app.domain.holders import UserId
+from app.domain.world import World
+from app.services.context import Reading, Services
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Operation:
+    """The state of one operation."""
+
+    def __init__(self, services: Services, caller: Caller) -> None:
+        self.services = services
+        self.caller = caller
+        self._stack = AsyncExitStack()
+        self._reading: Reading | None = None
+        self._loaders: dict[str, DataLoader[Any, Any]] = {}
+        self._opening = asyncio.Lock()  # sibling fields run at once and share one snapshot
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.services.catalog
+
+    async def read(self) -> Reading:
+        """The snapshot of this operation, opened when it is first needed."""
+        async with self._opening:
+            if self._reading is None:
+                self._reading = await self._stack.enter_async_context(self.services.reading())
+                await self._reading.load_world()
+            return self._reading
+
+    async def start_over(self, after: World | None = None) -> None:
+        """A new snapshot for what follows; `after` is the world of a dry run, to be seen in place of what is so."""
+        await self.close()
+        if after is not None:
+            reading = await self.read()
+            self._reading = Reading(self.services, reading.unit, revision=reading.revision, world=after)
+
+    async def close(self) -> None:
+        """Ends the snapshot."""
+        self._reading = None
+        self._loaders.clear()
+        await self._stack.aclose()
+
+    async def load_people(self, *users: UserId) -> World:
+        """The world with these people in it; those asked for at the same time are loaded together."""
+
+        async def load(wanted: list[UserId]) -> list[World]:
+            world = await (await self.read()).load_world(wanted)
+            return [world] * len(wanted)
+
+        worlds = await self.loader("people", load).load_many(users)
+        return worlds[-1] if worlds else await (await self.read()).load_world()
+
+    def loader(
+        self, name: str, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]], *, cache: bool = True
+    ) -> DataLoader[K, V]:
+        """The loader of a name, made with `load` where there is none yet. Without `cache` equal keys are not one."""
+        if name not in self._loaders:
+            self._loaders[name] = DataLoader(load_fn=load, cache=cache)
+        return self._loaders[name]
+
+
+Info = strawberry.Info[Operation, None]

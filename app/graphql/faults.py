@@ -1,0 +1,38 @@
+"""Protocol faults: what goes to `errors[]`, with the codes that clients and tools know (Apollo's)."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from graphql import GraphQLError
+
+from app.domain.errors import DomainError, InvalidValue
+
+
+class FaultCode(StrEnum):
+    """`extensions.code` of an error. Upper case, as Apollo spells them."""
+
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    BAD_REQUEST = "BAD_REQUEST"
+    OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+class Fault(GraphQLError):
+    """An error whose message is meant for the client."""
+
+    def __init__(self, message: str, code: FaultCode = FaultCode.BAD_USER_INPUT) -> None:
+        super().__init__(message, extensions={"code": code.value})
+
+
+def fault_of(errors: Iterable[DomainError]) -> Fault:
+    """Refusals of a question that has no place for them as data."""
+    messages = []
+    for error in errors:
+        where = ".".join(error.path)
+        expected = f"; expected {error.expected}" if isinstance(error, InvalidValue) else ""
+        messages.append(f"{where}: {error}{expected}" if where else f"{error}{expected}")
+    return Fault("; ".join(messages))

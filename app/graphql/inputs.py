@@ -1,0 +1,80 @@
+"""References by id or natural key, and facts, as clients give them."""
+
+from typing import Annotated, cast
+
+import strawberry
+
+from app.services.references import Attribute, HolderNoun, Ref
+from app.services.references import HolderRef as ServiceHolderRef
+
+
+@strawberry.input(one_of=True, description="A user: by exactly one of id, user name or external id.")
+class UserRef:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The id.")
+    user_name: str | None = strawberry.field(default=strawberry.UNSET, description="The user name, exactly.")
+    external_id: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The id in the directory it comes from, exactly."
+    )
+
+
+@strawberry.input(one_of=True, description="A role: by exactly one of id or key.")
+class RoleRef:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The id.")
+    key: str | None = strawberry.field(default=strawberry.UNSET, description="The key, exactly.")
+
+
+@strawberry.input(one_of=True, description="A team: by exactly one of id or key.")
+class TeamRef:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The id.")
+    key: str | None = strawberry.field(default=strawberry.UNSET, description="The key, exactly.")
+
+
+@strawberry.input(one_of=True, description="A contract: by exactly one of id or number.")
+class ContractRef:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The id.")
+    number: str | None = strawberry.field(default=strawberry.UNSET, description="The number, exactly.")
+
+
+@strawberry.input(one_of=True, description="A user, a role or a team: exactly one of them.")
+class HolderRef:
+    user: UserRef | None = strawberry.field(default=strawberry.UNSET, description="A user.")
+    role: RoleRef | None = strawberry.field(default=strawberry.UNSET, description="A role.")
+    team: TeamRef | None = strawberry.field(default=strawberry.UNSET, description="A team.")
+
+
+@strawberry.input(description="A fact that a catalog declares, such as `credit_balance`, and its value as text.")
+class FactInput:
+    name: str = strawberry.field(description="The name of the fact.")
+    value: str = strawberry.field(description="Its value: a number, `true` or `false`.")
+
+
+ContractArgument = Annotated[
+    ContractRef | None,
+    strawberry.argument(description="In this contract; left out: where rows of every contract count."),
+]
+FactsArgument = Annotated[
+    list[FactInput] | None,
+    strawberry.argument(description="Facts to take as known, where none is stored."),
+]
+
+
+def read_ref(given: UserRef | RoleRef | TeamRef | ContractRef) -> Ref:
+    """The reference that an input makes."""
+    attribute, value = next((name, value) for name, value in vars(given).items() if value is not strawberry.UNSET)
+    return Ref.of(cast("Attribute", attribute), str(value))
+
+
+def read_optional_ref(given: UserRef | RoleRef | TeamRef | ContractRef | None) -> Ref | None:
+    """The reference that an input makes, None where there is none."""
+    return None if given is None or given is strawberry.UNSET else read_ref(given)
+
+
+def read_holder_ref(given: HolderRef) -> ServiceHolderRef:
+    """The holder that an input names."""
+    noun, ref = next((name, value) for name, value in vars(given).items() if value is not strawberry.UNSET)
+    return ServiceHolderRef(cast("HolderNoun", noun), read_ref(ref))
+
+
+def read_facts(given: list[FactInput] | None) -> tuple[tuple[str, str], ...]:
+    """The facts of a question."""
+    return tuple((fact.name, fact.value) for fact in given or ())

@@ -1,0 +1,1 @@
+"""The query fields, one module a noun. Every one needs a valid token."""

@@ -1,0 +1,59 @@
+"""Users by reference and in pages."""
+
+from typing import Annotated
+
+import strawberry
+
+from app.domain.holders import UserKind, UserStatus
+from app.graphql.context import Info
+from app.graphql.inputs import ContractRef, RoleRef, TeamRef, UserRef, read_optional_ref, read_ref
+from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
+from app.graphql.types.users import User, UserConnection, show_users
+from app.services import users
+
+
+@strawberry.input(description="Which users; every condition given must hold.")
+class UserFilter:
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Part of the user name, display name or e-mail address, in any case."
+    )
+    status: UserStatus | None = strawberry.field(default=strawberry.UNSET, description="With this status.")
+    kind: UserKind | None = strawberry.field(default=strawberry.UNSET, description="Of this kind.")
+    role: RoleRef | None = strawberry.field(default=strawberry.UNSET, description="With this role, directly.")
+    team: TeamRef | None = strawberry.field(default=strawberry.UNSET, description="In this team, directly.")
+    contract: ContractRef | None = strawberry.field(
+        default=strawberry.UNSET, description="With a level in this contract."
+    )  # fmt: skip
+
+
+@strawberry.type
+class UserQueries:
+    @strawberry.field(description="A user; null: not there, or not yours. Needs a valid token.")
+    async def user(self, info: Info, ref: Annotated[UserRef, strawberry.argument(description="Who.")]) -> User | None:
+        user = await users.find_user(await info.context.read(), read_ref(ref))
+        return None if user is None else User.of(user)
+
+    @strawberry.field(description="Users by user name. Needs a valid token.")
+    async def users(
+        self,
+        info: Info,
+        filter: Annotated[UserFilter | None, strawberry.argument(description="Which ones.")] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> UserConnection:
+        cursors = Cursors(info.context.services.cursor_key, "users")
+        part = read_slice(cursors, first, after, last, before)
+        given = filter or UserFilter()
+        asked = users.UsersAsked(
+            search=given.search or None, status=given.status or None, kind=given.kind or None,
+            role=read_optional_ref(given.role), team=read_optional_ref(given.team),
+            contract=read_optional_ref(given.contract),
+        )  # fmt: skip
+        reading = await info.context.read()
+
+        async def count() -> int:
+            return await users.count_users(reading, asked)
+
+        return show_users(await users.list_users(reading, asked, part), cursors, count)

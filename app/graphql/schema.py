@@ -1,0 +1,64 @@
+"""The schema, put together; its text is committed as `schema.graphql`."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from app.graphql import enums
+from app.graphql.mutations.contracts import ContractMutations
+from app.graphql.mutations.grants import GrantMutations
+from app.graphql.mutations.roles import RoleMutations
+from app.graphql.mutations.teams import TeamMutations
+from app.graphql.mutations.users import UserMutations
+from app.graphql.queries.access import AccessQueries
+from app.graphql.queries.audit import AuditQueries
+from app.graphql.queries.catalog import CatalogQueries
+from app.graphql.queries.contracts import ContractQueries
+from app.graphql.queries.nodes import NodeQueries
+from app.graphql.queries.roles import RoleQueries
+from app.graphql.queries.teams import TeamQueries
+from app.graphql.queries.users import UserQueries
+from app.graphql.scalars import SCALARS
+from app.graphql.types import catalog, refusals, requirements, rows, values
+
+_ENUMS = enums  # importing them is what describes them to strawberry
+
+
+@strawberry.type(description="Everything that can be asked. A document is answered from one revision throughout.")
+class Query(
+    NodeQueries,
+    AccessQueries,
+    CatalogQueries,
+    UserQueries,
+    RoleQueries,
+    TeamQueries,
+    ContractQueries,
+    AuditQueries,
+):
+    pass
+
+
+@strawberry.type(
+    description="Everything that can be changed. Each field is one transaction and one revision, all or nothing; "
+    "refusals come as data in `errors`."
+)
+class Mutation(UserMutations, RoleMutations, TeamMutations, GrantMutations, ContractMutations):
+    pass
+
+
+def build_schema() -> strawberry.Schema:
+    """The schema. Types that only implement an interface have to be named for it to know them."""
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[
+            catalog.PermissionGroup, catalog.Permission, catalog.Operation,
+            values.SwitchType, values.LevelType, values.ScopeType, values.QuantityType, values.MembersType,
+            values.SwitchValue, values.LevelValue, values.ScopeValue, values.QuantityValue, values.MembersValue,
+            requirements.AllOf, requirements.AnyOf, requirements.AtLeast, requirements.TargetAtLeast,
+            requirements.FactHolds,
+            rows.Grant, rows.Limit, rows.RoleAssignment, rows.TeamMembership,
+            refusals.GenericError, refusals.InvalidValue, refusals.PrerequisiteNotMet, refusals.DependentsExist,
+            refusals.DelegationExceeded,
+        ],
+        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The audit log."""
+
+from datetime import datetime
+
+import strawberry
+
+from app.domain import audit as domain
+from app.domain.ids import audit_id
+from app.domain.paging import Page
+from app.graphql.context import Info
+from app.graphql.pagination import Count, Cursors, PageInfo, show_page_info
+from app.graphql.scalars import Revision
+from app.graphql.types.changes import Change
+from app.graphql.types.nodes import Node
+
+
+@strawberry.type(description="All that one revision did.")
+class AuditEntry(Node):
+    revision: Revision = strawberry.field(description="The revision.")
+    at: datetime = strawberry.field(description="When it was committed.")
+    actor: str = strawberry.field(description="The user name of who did it, as it was then.")
+    source: str = strawberry.field(description="On whose behalf: `manual`, or a sync source.")
+    action: str = strawberry.field(description="The operation that was asked for.")
+    reason: str | None = strawberry.field(description="Why, as the actor said.")
+    changes: list[Change] = strawberry.field(description="Everything that was changed.")
+    hash: str = strawberry.field(description="SHA-256 over this entry and the hash before it.")
+    previous_hash: str = strawberry.field(description="The hash of the entry before.")
+    entry: strawberry.Private[domain.AuditEntry]
+
+    @classmethod
+    def of(cls, entry: domain.AuditEntry) -> "AuditEntry":
+        return cls(
+            id=strawberry.ID(audit_id(entry.revision)), revision=Revision(entry.revision), at=entry.at,
+            actor=entry.actor, source=entry.source, action=entry.action, reason=entry.reason,
+            changes=[Change.of(change) for change in entry.changes], hash=entry.hash,
+            previous_hash=entry.previous_hash, entry=entry,
+        )  # fmt: skip
+
+    @strawberry.field(description="The users, roles, teams and contracts it is about; null: not there, or not yours.")
+    async def subjects(self, info: Info) -> list[Node | None]:
+        from app.graphql.queries.nodes import load_nodes
+
+        return await load_nodes(info, self.entry.subjects)
+
+
+@strawberry.type(description="A page of audit entries, newest first.")
+class AuditEntryConnection:
+    edges: list["AuditEntryEdge"] = strawberry.field(description="The entries of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies.")
+    count: strawberry.Private[Count]
+
+    @strawberry.field(description="How many there are in all.")
+    async def total_count(self) -> int:
+        return await self.count()
+
+
+@strawberry.type(description="One entry of a page.")
+class AuditEntryEdge:
+    cursor: str = strawberry.field(description="Its cursor.")
+    node: AuditEntry = strawberry.field(description="The entry.")
+
+
+def show_entries(page: Page[domain.AuditEntry], cursors: Cursors, count: Count) -> AuditEntryConnection:
+    """A page of audit entries."""
+    edges = [AuditEntryEdge(cursor=cursors.write((-e.revision,)), node=AuditEntry.of(e)) for e in page.items]
+    return AuditEntryConnection(edges=edges, page_info=show_page_info(page, [e.cursor for e in edges]), count=count)

@@ -1,0 +1,148 @@
+"""Rows: grants, limits, role assignments and memberships, each with its window, source and maker."""
+
+from datetime import datetime
+
+import strawberry
+
+from app.domain import holders as domain
+from app.domain.holders import UserId
+from app.graphql.context import Info
+from app.graphql.scalars import Revision
+from app.graphql.types.names import ContractType, PermissionType, RoleType, TeamType, UserType
+from app.graphql.types.nodes import Node
+from app.graphql.types.values import RightValue, show_value
+
+
+@strawberry.interface(description="A row: it was made once, is never altered, and may be ended.")
+class Row(Node):
+    valid_from: datetime | None = strawberry.field(description="It counts from then on; null: from the beginning.")
+    valid_until: datetime | None = strawberry.field(description="It counts until just before then; null: for ever.")
+    source: str = strawberry.field(description="Who manages it: `manual`, or a sync source.")
+    reason: str | None = strawberry.field(description="Why it was made, as its maker said.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    revision: Revision = strawberry.field(description="The revision that made it.")
+    in_contract: strawberry.Private[str | None]
+
+    @strawberry.field(description="The contract in which alone it counts; null: everywhere.")
+    async def contract(self, info: Info) -> ContractType | None:
+        return await show_contract(info, self.in_contract)
+
+
+async def show_contract(info: Info, contract: str | None) -> ContractType | None:
+    """A contract as the schema shows it; None for none."""
+    from app.graphql.types.contracts import Contract
+
+    if contract is None:
+        return None
+    world = await (await info.context.read()).load_world()
+    record = world.contracts.get(domain.ContractId(contract))
+    return None if record is None else Contract.of(record)
+
+
+def row_fields(row: domain.AnyRow) -> dict[str, object]:
+    """What every row shows."""
+    return {
+        "id": strawberry.ID(row.id), "valid_from": row.valid_from, "valid_until": row.valid_until, "source": row.source,
+        "reason": row.reason, "created_at": row.created_at, "revision": Revision(row.revision),
+        "in_contract": row.contract,
+    }  # fmt: skip
+
+
+@strawberry.type(description="A value of a permission, given to a holder.")
+class Grant(Row):
+    node: strawberry.Private[str]
+    held: strawberry.Private[domain.Grant]
+
+    @classmethod
+    def of(cls, row: domain.Grant) -> "Grant":
+        return cls(**row_fields(row), node=row.node, held=row)  # type: ignore[arg-type]  # the fields of a row
+
+    @strawberry.field(description="What is given.")
+    def permission(self, info: Info) -> PermissionType:
+        return show_permission(info, self.node)
+
+    @strawberry.field(description="How much of it.")
+    def value(self, info: Info) -> RightValue:
+        return show_value(info.context.catalog.require_permission(self.node).value_type, self.held.value)
+
+
+@strawberry.type(description="A bound on a permission of a holder: it has, and passes on, at most this.")
+class Limit(Row):
+    node: strawberry.Private[str]
+    held: strawberry.Private[domain.Limit]
+
+    @classmethod
+    def of(cls, row: domain.Limit) -> "Limit":
+        return cls(**row_fields(row), node=row.node, held=row)  # type: ignore[arg-type]  # the fields of a row
+
+    @strawberry.field(description="What is bounded.")
+    def permission(self, info: Info) -> PermissionType:
+        return show_permission(info, self.node)
+
+    @strawberry.field(description="The most that is left of it.")
+    def value(self, info: Info) -> RightValue:
+        return show_value(info.context.catalog.require_permission(self.node).value_type, self.held.value)
+
+
+def show_permission(info: Info, key: str) -> PermissionType:
+    """A permission by its key."""
+    from app.graphql.types.catalog import Permission
+
+    return Permission.of(info.context.catalog.require_permission(key))
+
+
+@strawberry.type(description="A role of a user or a team.")
+class RoleAssignment(Row):
+    given: strawberry.Private[domain.Assignment]
+
+    @classmethod
+    def of(cls, row: domain.Assignment) -> "RoleAssignment":
+        return cls(**row_fields(row), given=row)  # type: ignore[arg-type]  # the fields of a row
+
+    @strawberry.field(description="The role.")
+    async def role(self, info: Info) -> RoleType | None:
+        return await show_role(info, self.given.role)
+
+
+async def show_role(info: Info, role: str | None) -> RoleType | None:
+    """A role as the schema shows it; None for none."""
+    from app.graphql.types.roles import Role
+
+    if role is None:
+        return None
+    world = await (await info.context.read()).load_world()
+    record = world.roles.get(domain.RoleId(role))
+    return None if record is None else Role.of(record)
+
+
+@strawberry.type(description="A user in a team, perhaps as its supervisor.")
+class TeamMembership(Row):
+    supervisor: bool = strawberry.field(description="Whether the user supervises the team.")
+    joined: strawberry.Private[domain.Membership]
+
+    @classmethod
+    def of(cls, row: domain.Membership) -> "TeamMembership":
+        return cls(**row_fields(row), supervisor=row.supervisor, joined=row)  # type: ignore[arg-type]  # the fields of a row
+
+    @strawberry.field(description="The team.")
+    async def team(self, info: Info) -> TeamType | None:
+        from app.graphql.types.teams import Team
+
+        world = await (await info.context.read()).load_world()
+        record = world.teams.get(self.joined.team)
+        return None if record is None else Team.of(record)
+
+    @strawberry.field(description="The user.")
+    async def user(self, info: Info) -> UserType | None:
+        return await show_user(info, self.joined.user)
+
+
+async def show_user(info: Info, user: str | None) -> UserType | None:
+    """A user as the schema shows it; None for none, and for one who is not there."""
+    from app.graphql.types.users import User
+
+    if user is None:
+        return None
+    world = await info.context.load_people(UserId(user))
+    record = world.users.get(UserId(user))
+    return None if record is None else User.of(record)

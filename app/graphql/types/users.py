@@ -1,0 +1,257 @@
+"""Users: people and service accounts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from app.domain import holders as domain
+from app.domain.errors import Refused
+from app.domain.facts import stored_facts
+from app.domain.filters import Inclusion
+from app.domain.holders import UserId, UserKind, UserStatus
+from app.domain.paging import Page
+from app.domain.rights import State
+from app.domain.tokens import TokenRecord
+from app.graphql.context import Info
+from app.graphql.faults import fault_of
+from app.graphql.inputs import (
+    ContractArgument,
+    FactsArgument,
+    UserRef,
+    read_facts,
+    read_optional_ref,
+)
+from app.graphql.pagination import Count, Cursors, PageInfo, read_slice, show_page_info
+from app.graphql.types.holders import Holder
+from app.graphql.types.names import (
+    ContractAccessType,
+    DecisionType,
+    EffectiveRightType,
+    FactType,
+    RoleAssignmentType,
+    TeamMembershipType,
+)
+from app.graphql.types.values import RightValueInput, read_value_input
+from app.services import access, users
+from app.services.references import Ref
+
+At = Annotated[datetime | None, strawberry.argument(description="At this moment; left out: now.")]
+SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
+NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
+States = Annotated[list[State] | None, strawberry.argument(description="In one of these states; left out: in any.")]
+AtLeastArgument = Annotated[
+    RightValueInput | None, strawberry.argument(description="At least this much; left out: anything above nothing.")
+]
+TargetArgument = Annotated[
+    UserRef | None, strawberry.argument(description="The other person, where the right reaches people or asks of them.")
+]
+
+
+@strawberry.type(description="A token of the gateway, without its secret.")
+class Token:
+    id: strawberry.ID = strawberry.field(description="Opaque id, for revoking it.")
+    label: str = strawberry.field(description="What it is for.")
+    prefix: str = strawberry.field(description="How its secret begins.")
+    created_at: datetime = strawberry.field(description="When it was issued.")
+    expires_at: datetime | None = strawberry.field(description="When it ends to be good; null: never.")
+    last_used_at: datetime | None = strawberry.field(description="When it was used last, to about an hour.")
+
+    @classmethod
+    def of(cls, token: TokenRecord) -> "Token":
+        return cls(
+            id=strawberry.ID(token.id), label=token.label, prefix=token.prefix, created_at=token.created_at,
+            expires_at=token.expires_at, last_used_at=token.last_used_at,
+        )  # fmt: skip
+
+
+@strawberry.type(description="A person or a service account.")
+class User(Holder):
+    user_name: str = strawberry.field(description="The user name, unique and never given again.")
+    external_id: str | None = strawberry.field(description="The id in the directory they come from.")
+    email: str | None = strawberry.field(description="The e-mail address.")
+    kind: UserKind = strawberry.field(description="A human being or a machine.")
+    status: UserStatus = strawberry.field(description="Whether they may do anything at all.")
+    is_owner: bool = strawberry.field(description="Whether they own the account: every permission, no restriction.")
+    source: str = strawberry.field(description="Who manages them: `manual`, or a sync source.")
+    record: strawberry.Private[domain.User]
+
+    @classmethod
+    def of(cls, user: domain.User) -> "User":
+        return cls(
+            id=strawberry.ID(user.id), display_name=user.display_name, user_name=user.user_name,
+            external_id=user.external_id, email=user.email, kind=user.kind, status=user.status, is_owner=user.is_owner,
+            source=user.source, record=user,
+        )  # fmt: skip
+
+    @strawberry.field(description="The roles assigned to them directly.")
+    async def roles(self, info: Info) -> list[RoleAssignmentType]:
+        from app.graphql.types.rows import RoleAssignment
+
+        world = await info.context.load_people(self.record.id)
+        return [RoleAssignment.of(row) for row in world.rows_of(self.id).assignments]
+
+    @strawberry.field(description="The teams they belong to directly.")
+    async def teams(self, info: Info) -> list[TeamMembershipType]:
+        from app.graphql.types.rows import TeamMembership
+
+        world = await info.context.load_people(self.record.id)
+        return [TeamMembership.of(row) for row in world.rows_of(self.id).memberships]
+
+    @strawberry.field(description="The contracts in which they have a level, or are linked to a subscriber.")
+    async def contracts(self, info: Info) -> list[ContractAccessType]:
+        from app.graphql.types.contracts import ContractAccess
+
+        world = await info.context.load_people(self.record.id)
+        rows = world.rows_of(self.id)
+        numbers = {row.contract for row in (*rows.access, *rows.links)}
+        found = sorted((c for c in world.contracts.values() if c.id in numbers), key=lambda c: c.number)
+        return [ContractAccess.of(world, contract, self.record) for contract in found]
+
+    @strawberry.field(description="The facts of a person that catalogs declare, with what is stored.")
+    async def facts(self, info: Info, contract: ContractArgument = None) -> list[FactType]:
+        from app.graphql.types.catalog import Fact
+
+        world = await info.context.load_people(self.record.id)
+        which = await _find_contract(info, read_optional_ref(contract))
+        stored = stored_facts(world, contract=which, user=self.record.id)
+        declared = info.context.catalog.facts.values()
+        return [Fact.declared(fact, stored.get(fact.name)) for fact in declared if fact.owner == "user"]
+
+    @strawberry.field(description="Their tokens that are not revoked, oldest first.")
+    async def tokens(self, info: Info) -> list[Token]:
+        async def load(ids: list[UserId]) -> list[list[TokenRecord]]:
+            found = await users.list_tokens(await info.context.read(), ids)
+            return [found[user] for user in ids]
+
+        return [Token.of(token) for token in await info.context.loader("tokens", load).load(self.record.id)]
+
+    @strawberry.field(description="Their effective value of every permission, and how each stands, in catalog order.")
+    async def effective_rights(
+        self,
+        info: Info,
+        contract: ContractArgument = None,
+        system: SystemKey = None,
+        nodes: NodeKeys = None,
+        states: States = None,
+        facts: FactsArgument = None,
+        at: At = None,
+    ) -> list[EffectiveRightType]:
+        from app.graphql.types.decisions import EffectiveRight
+
+        await info.context.load_people(self.record.id)
+        circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
+        try:
+            rights = await access.list_effective_rights(
+                await info.context.read(), self.record.id, circumstances, system=system, nodes=nodes, states=states
+            )
+        except Refused as refused:
+            raise fault_of(refused.errors) from None
+        return [EffectiveRight.of(right) for right in rights]
+
+    @strawberry.field(description="Decision for a permission or an operation.")
+    async def can(
+        self,
+        info: Info,
+        node: Annotated[str, strawberry.argument(description="The key of the permission or operation.")],
+        at_least: AtLeastArgument = None,
+        contract: ContractArgument = None,
+        target: TargetArgument = None,
+        facts: FactsArgument = None,
+        at: At = None,
+    ) -> DecisionType:
+        from app.graphql.types.decisions import load_decision
+
+        await info.context.load_people(self.record.id)
+        return await load_decision(
+            info,
+            access.CheckAsked(
+                user=Ref("id", self.record.id), node=node, at_least=read_value_input(at_least),
+                contract=read_optional_ref(contract), target=read_optional_ref(target), facts=read_facts(facts), at=at,
+            ),
+        )  # fmt: skip
+
+    @strawberry.field(description="Decision for every operation, in catalog order.")
+    async def operations(
+        self,
+        info: Info,
+        contract: ContractArgument = None,
+        system: SystemKey = None,
+        allowed: Annotated[bool | None, strawberry.argument(description="Open ones alone, or shut ones alone.")] = None,
+        facts: FactsArgument = None,
+        at: At = None,
+    ) -> list[DecisionType]:
+        from app.graphql.types.decisions import Decision
+
+        await info.context.load_people(self.record.id)
+        circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
+        reading = await info.context.read()
+        try:
+            decisions = await access.list_operations(
+                reading, self.record.id, circumstances, system=system, allowed=allowed
+            )
+        except Refused as refused:
+            raise fault_of(refused.errors) from None
+        return [Decision.of(decision, reading.revision) for decision in decisions]
+
+
+async def _find_contract(info: Info, ref: Ref | None) -> domain.ContractId | None:
+    if ref is None:
+        return None
+    from app.services.contracts import find_contract
+
+    contract = await find_contract(await info.context.read(), ref)
+    return None if contract is None else contract.id
+
+
+@strawberry.type(description="A page of users.")
+class UserConnection:
+    edges: list["UserEdge"] = strawberry.field(description="The users of the page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies.")
+    count: strawberry.Private[Count]
+
+    @strawberry.field(description="How many there are in all.")
+    async def total_count(self) -> int:
+        return await self.count()
+
+
+@strawberry.type(description="One user of a page.")
+class UserEdge:
+    cursor: str = strawberry.field(description="Its cursor.")
+    node: User = strawberry.field(description="The user.")
+
+
+def show_users(page: Page[domain.User], cursors: Cursors, count: Count) -> UserConnection:
+    """A page of users."""
+    edges = [UserEdge(cursor=cursors.write((user.user_name,)), node=User.of(user)) for user in page.items]
+    return UserConnection(edges=edges, page_info=show_page_info(page, [e.cursor for e in edges]), count=count)
+
+
+async def show_included_users(
+    info: Info, noun: Inclusion, included: str, first: int | None, after: str | None
+) -> UserConnection:
+    """A page of the users directly in a role, a team or a contract; pages of siblings are read together."""
+    cursors = Cursors(info.context.services.cursor_key, "users")
+    page, count = await load_included_users(info, noun, included, cursors, first, after)
+    return show_users(page, cursors, count)
+
+
+async def load_included_users(
+    info: Info, noun: Inclusion, included: str, cursors: Cursors, first: int | None, after: str | None
+) -> tuple[Page[domain.User], Count]:
+    """A page of the users directly in something, and what counts all of them."""
+    part = read_slice(cursors, first, after)
+
+    async def load_pages(ids: list[str]) -> Sequence[Page[domain.User]]:
+        found = await users.list_included_users(await info.context.read(), noun, ids, part)
+        return [found[one] for one in ids]
+
+    async def load_counts(ids: list[str]) -> Sequence[int]:
+        found = await users.count_included_users(await info.context.read(), noun, ids)
+        return [found[one] for one in ids]
+
+    async def count() -> int:
+        return await info.context.loader(f"count of {noun}", load_counts).load(included)
+
+    return await info.context.loader(f"users of {noun} {part}", load_pages).load(included), count
