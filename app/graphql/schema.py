@@ -45,8 +45,16 @@ class Mutation(UserMutations, RoleMutations, TeamMutations, GrantMutations, Cont
     pass
 
 
-def build_schema() -> strawberry.Schema:
-    """The schema. Types that only implement an interface have to be named for it to know them."""
+def print_schema() -> str:
+    """The text of the schema, its definitions sorted, as `schema.graphql` holds it."""
+    return build_schema(is_sorted=True).as_str()
+
+
+def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
+    """The schema. Types that only implement an interface have to be named for it to know them.
+
+    A sorted one is for printing: sorting copies the types, and enums of a copy hand plain text to resolvers.
+    """
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
@@ -60,5 +68,5 @@ def build_schema() -> strawberry.Schema:
             refusals.GenericError, refusals.InvalidValue, refusals.PrerequisiteNotMet, refusals.DependentsExist,
             refusals.DelegationExceeded,
         ],
-        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True),
+        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=is_sorted),
     )  # fmt: skip

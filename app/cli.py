@@ -1,0 +1,357 @@
+"""The command line: `permgate`. Exit status 64: a wrong command; 78: wrong settings; else as each command says."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import uvicorn
+
+from app.catalogs.catalog_files import load_catalog
+from app.catalogs.documents import DocumentFault
+from app.db.schema import migrate
+from app.db.unit_of_work import Database
+from app.domain.catalog_building import CatalogFaults
+from app.domain.decisions import Decision
+from app.domain.errors import InvalidValue, Refused
+from app.domain.explanation import explain
+from app.domain.narration import describe_steps, summarise, word_suggestion
+from app.domain.values import ValueInput
+from app.graphql.schema import print_schema
+from app.main import create_app, open_services
+from app.services.access import CheckAsked, check_many
+from app.services.callers import create_first_owner, issue_token, revoke_token
+from app.services.context import Services
+from app.services.demo import DEMO_CALLERS, load_demo
+from app.services.references import Ref
+from app.services.systems import find_catalog_files
+from app.settings import Settings, SettingsFaults, find_seeds, read_settings
+from app.telemetry import set_up_logging
+
+USAGE, CONFIGURATION = 64, 78  # as sysexits.h numbers them
+T = TypeVar("T")
+
+
+class Permgate(click.Group):
+    """The command, whose usage errors exit with 64."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.UsageError as error:
+            error.show()
+            sys.exit(USAGE)
+        except click.Abort:
+            sys.exit(130)
+
+
+class Failed(Exception):
+    """A command could not do its work: a message for the person and an exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+@click.group(cls=Permgate, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="permgate")
+def cli() -> None:
+    """Permgate, a GraphQL permission gateway for contact-centre platforms."""
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        cli.main(prog_name="permgate")
+    except Failed as error:
+        _complain(str(error))
+        sys.exit(error.status)
+    except SettingsFaults as error:
+        _complain(str(error))
+        sys.exit(CONFIGURATION)
+    except CatalogFaults as error:
+        _complain(str(error))
+        sys.exit(CONFIGURATION)
+    except DocumentFault as error:
+        _complain(str(error))
+        sys.exit(CONFIGURATION)
+    except Refused as error:
+        for refusal in error.errors:
+            expected = f" (expected {refusal.expected})" if isinstance(refusal, InvalidValue) else ""
+            _complain(f"{refusal}{expected}")
+        sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def _run(work: Callable[[Services], Awaitable[T]], *, migrating: bool = True) -> T:
+    """Does something with the services over the database of the environment."""
+
+    async def do() -> T:
+        services = await open_services(read_settings(os.environ), migrating=migrating)
+        try:
+            return await work(services)
+        finally:
+            await services.close()
+
+    return asyncio.run(do())
+
+
+# ---------------------------------------------------------------------- servers
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with addresses and tokens.")
+def demo(host: str, port: int, as_json: bool) -> None:
+    """Run a gateway over a throw-away database with the demo world."""
+    with tempfile.TemporaryDirectory(prefix="permgate-demo-") as folder:
+        settings = Settings(
+            database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True
+        )
+        asyncio.run(_serve_demo(settings, host, port, as_json=as_json))
+
+
+async def _serve_demo(settings: Settings, host: str, port: int, *, as_json: bool) -> None:
+    services = await open_services(settings)
+    tokens = await load_demo(services, settings.seeds / "demo.yaml")
+
+    def announce(bound: int) -> None:
+        address = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
+        if as_json:
+            found = {"graphql": f"{address}/graphql", "graphiql": f"{address}/graphiql", "tokens": tokens}
+            click.echo(json.dumps(found))
+            return
+        click.echo(f"GraphQL   {address}/graphql\nGraphiQL  {address}/graphiql\n\nTokens (Authorization: Bearer ...)")
+        for name in DEMO_CALLERS:
+            click.echo(f"  {name:<11}{tokens[name]}")
+        click.echo(f"\nGraphiQL as the owner: {address}/graphiql#token={tokens['owner']}\nStop with Ctrl+C.")
+
+    await _serve(services, host, port, graphiql=True, announce=announce)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free one.")
+def serve(host: str, port: int) -> None:
+    """Run the gateway over the database of PERMGATE_DATABASE_URL."""
+    settings = read_settings(os.environ)
+
+    async def do() -> None:
+        services = await open_services(settings)
+        await _serve(services, host, port, graphiql=settings.graphiql, announce=lambda bound: None)
+
+    asyncio.run(do())
+
+
+async def _serve(services: Services, host: str, port: int, *, graphiql: bool, announce: Callable[[int], None]) -> None:
+    """Serves until it is told to stop; `announce` hears the port once the server answers."""
+    set_up_logging()
+    app = create_app(services, graphiql=graphiql)
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+    sock = _bind(host, port)
+    server = _Server(config, lambda: announce(sock.getsockname()[1]))
+
+    await server.serve(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, when_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.when_started = when_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.when_started()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise Failed(f"cannot listen on {host}:{port}: {error.strerror}; choose another `--port`") from None
+    return sock
+
+
+# ---------------------------------------------------------------------- the database
+
+
+@cli.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the current schema."""
+    settings = read_settings(os.environ)
+
+    async def do() -> None:
+        database = Database(settings.database_url)
+        await migrate(database)
+        await database.close()
+
+    asyncio.run(do())
+    click.echo("the schema is current")
+
+
+@cli.command()
+@click.argument("username")
+def owner(username: str) -> None:
+    """Create the first account owner and a token, on a database without users."""
+    token, secret = _run(lambda services: create_first_owner(services, username, label="first owner"))
+    _show_token(token, secret)
+
+
+@cli.group()
+def token() -> None:
+    """Issue and revoke tokens."""
+
+
+@token.command("issue")
+@click.argument("username")
+@click.option("--label", required=True, help="What the token is for.")
+@click.option("--expires-in", help="How long it is good, such as 90d, 12h or 30m; left out: until it is revoked.")
+def issue(username: str, label: str, expires_in: str | None) -> None:
+    """Issue a token of a user; its secret is shown this once."""
+    expires_at = None if expires_in is None else datetime.now(UTC) + _read_duration(expires_in)
+
+    async def do(services: Services) -> tuple[str, str]:
+        return await issue_token(services, "cli", username, label=label, expires_at=expires_at)
+
+    _show_token(*_run(do))
+
+
+@token.command("revoke")
+@click.argument("id")
+def revoke(id: str) -> None:  # noqa: A002  # as the command shows it
+    """Revoke a token at once."""
+    _run(lambda services: revoke_token(services, "cli", id))
+    click.echo(f"revoked {id}")
+
+
+def _read_duration(text: str) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([dhm])", text, re.ASCII)
+    if match is None:
+        raise click.UsageError(f"`{text}` is no duration: write such as 90d, 12h or 30m")
+    return timedelta(**{{"d": "days", "h": "hours", "m": "minutes"}[match[2]]: int(match[1])})
+
+
+def _show_token(token_id: str, secret: str) -> None:
+    click.echo(f"id      {token_id}\nsecret  {secret}\n\nThe secret is not shown again.")
+
+
+# ---------------------------------------------------------------------- schema and catalogs
+
+
+@cli.command()
+def schema() -> None:
+    """Print the schema, as it is committed in schema.graphql."""
+    click.echo(print_schema())
+
+
+@cli.group()
+def catalog() -> None:
+    """Work with catalog files."""
+
+
+@catalog.command("check")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_catalog(files: tuple[Path, ...]) -> None:
+    """Validate catalog files (left out: those of the seeds); every fault with file, line and key."""
+    try:
+        found = load_catalog(files or find_catalog_files(find_seeds()))
+    except CatalogFaults as error:
+        for fault in error.faults:
+            click.echo(str(fault))
+        raise Failed(f"{len(error.faults)} faults") from None
+    click.echo(f"{len(found.permissions)} permissions, {len(found.operations)} operations, digest {found.digest}")
+
+
+# ---------------------------------------------------------------------- asking
+
+
+def _question(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments of `check` and `explain`."""
+    for decorate in (
+        click.option("--at-least", help="At least this value; left out: anything above nothing."),
+        click.option("--contract", help="The number of a contract."),
+        click.argument("node"),
+        click.argument("user"),
+    ):
+        command = decorate(command)
+    return command
+
+
+@cli.command()
+@_question
+def check(user: str, node: str, contract: str | None, at_least: str | None) -> None:
+    """May USER do NODE? Exit 0: yes. 1: no, or not known to be a yes. 2: the question was wrong."""
+    decision = _decide(user, node, contract, at_least)
+    click.echo("yes" if decision.allowed else f"no ({decision.state.value.lower()})")
+    sys.exit(_status_of(decision))
+
+
+@cli.command("explain")
+@_question
+def explain_command(user: str, node: str, contract: str | None, at_least: str | None) -> None:
+    """Why may USER do NODE, or not, and what would change it? Exits as `check` does."""
+
+    async def do(services: Services) -> Decision:
+        decision = await _ask(services, user, node, contract, at_least)
+        _narrate(services, decision)
+        return decision
+
+    sys.exit(_status_of(_run(do)))
+
+
+def _decide(user: str, node: str, contract: str | None, at_least: str | None) -> Decision:
+    return _run(lambda services: _ask(services, user, node, contract, at_least))
+
+
+async def _ask(services: Services, user: str, node: str, contract: str | None, at_least: str | None) -> Decision:
+    question = CheckAsked(
+        user=Ref.of("user_name", user),
+        node=node,
+        contract=None if contract is None else Ref.of("number", contract),
+        at_least=None if at_least is None else ValueInput("text", at_least),
+    )
+    async with services.reading() as reading:
+        decision = (await check_many(reading, [question]))[0]
+    for error in decision.errors:
+        expected = f" (expected {error.expected})" if isinstance(error, InvalidValue) else ""
+        _complain(f"{error}{expected}")
+    return decision
+
+
+def _narrate(services: Services, decision: Decision) -> None:
+    catalog = services.catalog
+    click.echo(summarise(catalog, decision))
+    for step in describe_steps(catalog, decision):
+        click.echo(f"  {step.outcome:<8} {step.rule}: {step.detail}")
+    found = explain(decision)
+    for title, fixes in (("would allow:", found.would_allow), ("would deny:", found.would_deny)):
+        for fix in fixes:
+            words = sorted(word_suggestion(catalog, decision.evaluation, suggestion) for suggestion in fix)
+            click.echo(f"  {title} {'; and '.join(words)}")
+    if not found.complete:
+        click.echo("  (the search was cut off: there are more)")
+
+
+def _status_of(decision: Decision) -> int:
+    if decision.errors:
+        return 2
+    return 0 if decision.allowed else 1

@@ -1,0 +1,158 @@
+"""Running a document: parsed and validated once, executed by graphql-core over the schema that strawberry built.
+
+Strawberry's own pipeline is left out: it parses and validates anew for every request and does not tell in which phase
+an error arose, which decides the status of the answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    parse,
+    validate,
+)
+from graphql.execution import get_variable_values
+
+from app.domain.callers import Caller
+from app.graphql.context import Operation
+from app.graphql.faults import Fault, FaultCode
+from app.graphql.schema import build_schema
+from app.services.context import Services
+from app.telemetry import log
+
+MAX_DOCUMENTS = 512  # parsed documents kept: more than a frontend has, a few megabytes
+MAX_TOKENS = 2000  # tokens of a document; a screen of a large client has under 1,000
+MAX_ERRORS = 8  # errors reported of one document: enough to mend it by
+
+
+class RequestFault(Exception):
+    """The request cannot be executed; `errors` say why. Nothing was run, so there is no `data`."""
+
+    def __init__(self, errors: list[GraphQLError], code: FaultCode) -> None:
+        self.errors = [_with_code(error, code) for error in errors[:MAX_ERRORS]]
+        super().__init__("; ".join(error.message for error in errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, its shape already checked."""
+
+    query: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+
+
+class Executor:
+    """The schema, and the documents it has seen."""
+
+    def __init__(self, schema: strawberry.Schema | None = None) -> None:
+        self.schema: GraphQLSchema = (schema or build_schema())._schema  # noqa: SLF001  # the graphql-core schema inside
+        self._prepare = lru_cache(MAX_DOCUMENTS)(self._prepare_text)
+
+    def prepare(self, text: str) -> DocumentNode:
+        """The document of a text, valid for the schema. Raises `RequestFault`."""
+        outcome = self._prepare(text)
+        if isinstance(outcome, RequestFault):
+            raise RequestFault(outcome.errors, FaultCode(outcome.errors[0].extensions["code"]))  # type: ignore[index]  # every error of a fault has a code
+        return outcome
+
+    def _prepare_text(self, text: str) -> DocumentNode | RequestFault:
+        try:
+            document = parse(text, max_tokens=MAX_TOKENS)
+        except GraphQLSyntaxError as error:
+            return RequestFault([error], FaultCode.GRAPHQL_PARSE_FAILED)
+        except RecursionError:
+            too_deep = GraphQLError("the document is nested too deeply")
+            return RequestFault([too_deep], FaultCode.GRAPHQL_PARSE_FAILED)
+        errors = validate(self.schema, document, max_errors=MAX_ERRORS)
+        return RequestFault(errors, FaultCode.GRAPHQL_VALIDATION_FAILED) if errors else document
+
+    def choose(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+        """The operation to run: the one named, or the only one. Raises `RequestFault`."""
+        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        chosen = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
+        if len(chosen) == 1:
+            return chosen[0]
+        message = "name one of the operations of the document" if operations else "the document has no operation"
+        if name is not None:
+            message = "the document has no operation of this name"
+        raise RequestFault([GraphQLError(message)], FaultCode.OPERATION_RESOLUTION_FAILURE)
+
+    async def run(
+        self,
+        services: Services,
+        caller: Caller,
+        request: Request,
+        *,
+        only: frozenset[OperationType] = frozenset({OperationType.QUERY, OperationType.MUTATION}),
+    ) -> dict[str, Any]:
+        """The answer to a request, ready to be written. Raises `RequestFault` where nothing could be run."""
+        document = self.prepare(request.query)
+        chosen = self.choose(document, request.operation_name)
+        if chosen.operation not in only:
+            message = f"a {chosen.operation.value} cannot be asked this way"
+            raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
+        self._check_variables(chosen, request.variables)
+        operation = Operation(services, caller)
+        try:
+            result = execute(
+                self.schema, document, context_value=operation, variable_values=dict(request.variables or {}),
+                operation_name=request.operation_name,
+            )  # fmt: skip
+            if not isinstance(result, ExecutionResult):
+                result = await result
+            revision = (await operation.read()).revision
+        finally:
+            await operation.close()
+        return _answer(result, revision)
+
+    def _check_variables(self, chosen: OperationDefinitionNode, given: Mapping[str, Any] | None) -> None:
+        """Refuses variables that do not fit before anything runs."""
+        found = get_variable_values(
+            self.schema, chosen.variable_definitions or (), dict(given or {}), max_errors=MAX_ERRORS
+        )
+        if isinstance(found, list):
+            raise RequestFault(found, FaultCode.BAD_USER_INPUT)
+
+
+def _answer(result: ExecutionResult, revision: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    if result.errors:
+        answer["errors"] = [_show(error) for error in result.errors[:MAX_ERRORS]]
+    answer["data"] = result.data
+    answer["extensions"] = {"revision": str(revision)}
+    return answer
+
+
+def _show(error: GraphQLError) -> Mapping[str, Any]:
+    """An error for the client. What was not meant for it is logged, and shown as a reference to the log."""
+    original = error.original_error
+    while isinstance(original, GraphQLError) and original.original_error is not None:
+        original = original.original_error
+    if original is None or isinstance(original, Fault):
+        return _with_code(error, FaultCode.BAD_USER_INPUT).formatted
+    reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]
+    log("a field failed", level=40, exception=original, reference=reference, path=error.path)
+    shown = GraphQLError(
+        f"internal error, reference {reference}", nodes=error.nodes, path=error.path,
+        extensions={"code": FaultCode.INTERNAL_SERVER_ERROR.value},
+    )  # fmt: skip
+    return shown.formatted
+
+
+def _with_code(error: GraphQLError, code: FaultCode) -> GraphQLError:
+    if not error.extensions or "code" not in error.extensions:
+        error.extensions = {**(error.extensions or {}), "code": code.value}
+    return error

@@ -1,0 +1,59 @@
+"""The one place where a gateway is put together: settings, database, catalog, services, addresses."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from starlette.applications import Starlette
+
+from app.db.schema import migrate, read_schema_state
+from app.db.unit_of_work import Database
+from app.domain.ids import PREFIX_OF, make_id
+from app.services.context import Services, read_clock
+from app.services.systems import adopt_catalog, find_catalog_files
+from app.settings import Settings
+from app.web.routes import make_routes
+
+CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for cursors is kept
+
+
+async def open_services(
+    settings: Settings, *, migrating: bool = True, clock: Callable[[], datetime] = read_clock
+) -> Services:
+    """The services over the database of the settings, its schema and catalog brought up to date."""
+    database = Database(settings.database_url)
+    if migrating:
+        await migrate(database)
+    elif (state := await read_schema_state(database)) != "current":
+        raise RuntimeError(f"the schema of the database is {state}: run `permgate migrate`")
+
+    def new_id(kind: type) -> str:
+        return make_id(PREFIX_OF[kind], clock(), secrets.token_bytes(10))
+
+    program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
+    return Services(database, program, cursor_key=await _read_cursor_key(database), clock=clock)
+
+
+async def _read_cursor_key(database: Database) -> bytes:
+    """The key that signs cursors: one for all processes over a database, made when it is first needed."""
+    async with database.reading() as unit:
+        kept = await unit.catalogs.read_setting(CURSOR_KEY)
+    if kept is None:
+        async with database.writing() as writing:
+            kept = await writing.catalogs.read_setting(CURSOR_KEY)
+            if kept is None:
+                kept = secrets.token_hex(32)
+                await writing.write_setting(CURSOR_KEY, kept)
+    return bytes.fromhex(kept)
+
+
+def create_app(services: Services, *, graphiql: bool) -> Starlette:
+    """The application over open services; it closes them when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await services.close()
+
+    return Starlette(routes=make_routes(services, graphiql=graphiql), lifespan=lifespan)

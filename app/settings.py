@@ -1,0 +1,51 @@
+"""Settings: environment variables `PERMGATE_...`, read once and checked together; every fault on a line of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+
+class SettingsFaults(Exception):
+    """The environment is wrong, for all these reasons."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(faults))
+
+
+def find_seeds() -> Path:
+    """The seeds that came with the program: inside the package where it was installed, beside it in a checkout."""
+    inside = ROOT / "seeds"
+    return inside if inside.is_dir() else ROOT.parent / "seeds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a deployment may choose."""
+
+    database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
+    seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
+    graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of an environment. Raises `SettingsFaults` with every fault."""
+    faults: list[str] = []
+    known = {f"PERMGATE_{field.name.upper()}" for field in fields(Settings)}
+    for name in sorted(environment):
+        if name.startswith("PERMGATE_") and name not in known:
+            faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
+    url = environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
+    if not url.startswith("sqlite+aiosqlite:///") or url.endswith((":///", ":memory:")):
+        faults.append("PERMGATE_DATABASE_URL: expected `sqlite+aiosqlite:///` and the path of a file")
+    seeds = Path(environment.get("PERMGATE_SEEDS", str(find_seeds())))
+    if not seeds.is_dir():
+        faults.append(f"PERMGATE_SEEDS: `{seeds}` is no folder")
+    graphiql = environment.get("PERMGATE_GRAPHIQL", "off")
+    if graphiql not in {"on", "off"}:
+        faults.append(f"PERMGATE_GRAPHIQL: `{graphiql}` is neither `on` nor `off`")
+    if faults:
+        raise SettingsFaults(faults)
+    return Settings(database_url=url, seeds=seeds, graphiql=graphiql == "on")

@@ -1,0 +1,164 @@
+"""GraphQL over HTTP: from a request to a GraphQL request, and from an answer to a response.
+
+Follows the GraphQL-over-HTTP draft at its MUST level with the statuses that its public audits expect: 400 for whatever
+could not be run, 200 once something was.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from app.graphql.execution import Request
+
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+MAX_BODY = 1024 * 1024  # bytes: a thousand grants with their windows fit, a document of any screen many times
+MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
+_INTEGER = re.compile(rb"[0-9]{20,}")  # more digits than any number we take
+
+
+class ProtocolFault(Exception):
+    """A request that is none: what to answer, and with which status."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self.status = status
+        self.message = message
+        self.headers = headers or {}
+        super().__init__(message)
+
+
+def choose_media_type(accept: str | None) -> str:
+    """The media type of the answer. Raises `ProtocolFault` (406) where none of ours will do."""
+    if accept is None or not accept.strip():
+        return JSON
+    wishes = sorted(_read_accept(accept), key=lambda wish: -wish[1])
+    for name, quality in wishes:
+        if quality == 0:
+            continue
+        if name in {GRAPHQL_RESPONSE, JSON}:
+            return name
+        if name in {"*/*", "application/*"}:
+            return JSON
+    raise ProtocolFault(406, f"answers are {GRAPHQL_RESPONSE} or {JSON}")
+
+
+def _read_accept(accept: str) -> Iterable[tuple[str, float]]:
+    for item in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip() == "q":
+                quality = float(value) if re.fullmatch(r"[01](\.[0-9]{0,3})?", value.strip()) else 0.0
+        yield name, quality
+
+
+async def read_request(request: HttpRequest) -> Request:
+    """The GraphQL request that a GET or POST carries. Raises `ProtocolFault`."""
+    if request.method == "GET":
+        return _read_query_string(request)
+    content_type = request.headers.get("content-type", "")
+    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if name != JSON:
+        raise ProtocolFault(415, f"send the request as {JSON}")
+    for parameter in parameters:
+        if parameter.startswith("charset=") and parameter[8:].strip('"') not in {"utf-8", "utf8"}:
+            raise ProtocolFault(415, "send the request in UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProtocolFault(415, "send the request uncompressed")
+    return read_body(await _read_bytes(request))
+
+
+async def _read_bytes(request: HttpRequest) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise ProtocolFault(413, f"a request has at most {MAX_BODY} bytes", {"connection": "close"})
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def read_body(body: bytes) -> Request:
+    """The GraphQL request of a JSON body. Raises `ProtocolFault` with one clear message for whatever is not one."""
+    _check_nesting(body)
+    if _INTEGER.search(body):
+        raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
+    try:
+        content = orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise ProtocolFault(400, "the body is not JSON in UTF-8") from None
+    if isinstance(content, list):
+        raise ProtocolFault(400, "one request at a time: the body is a list")
+    if not isinstance(content, dict):
+        raise ProtocolFault(400, "the body is not a JSON object")
+    return _read_content(content)
+
+
+def _check_nesting(body: bytes) -> None:
+    depth = deepest = 0
+    for byte in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    if deepest > MAX_DEPTH:
+        raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _read_content(content: dict[str, Any]) -> Request:
+    query = content.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise ProtocolFault(400, "`query` must be a text: the GraphQL document")
+    variables = content.get("variables")
+    if variables is not None and not isinstance(variables, dict):
+        raise ProtocolFault(400, "`variables` must be an object")
+    name = content.get("operationName")
+    if name is not None and not isinstance(name, str):
+        raise ProtocolFault(400, "`operationName` must be a text")
+    extensions = content.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise ProtocolFault(400, "`extensions` must be an object")
+    return Request(query=query, variables=variables, operation_name=name or None)
+
+
+def _read_query_string(request: HttpRequest) -> Request:
+    parameters = request.query_params
+    content: dict[str, Any] = {
+        "query": parameters.get("query"),
+        "operationName": parameters.get("operationName") or None,
+    }
+    for name in ("variables", "extensions"):
+        text = parameters.get(name)
+        if text:
+            _check_nesting(text.encode())
+            try:
+                content[name] = orjson.loads(text)
+            except (orjson.JSONDecodeError, RecursionError):
+                raise ProtocolFault(400, f"`{name}` is not JSON") from None
+    return _read_content(content)
+
+
+def write_answer(
+    content: object, media_type: str, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """A JSON answer that nobody keeps."""
+    return Response(
+        orjson.dumps(content),
+        status_code=status,
+        media_type=f"{media_type}; charset=utf-8",
+        headers={"cache-control": "no-store", "x-content-type-options": "nosniff", "vary": "accept", **(headers or {})},
+    )
+
+
+def write_fault(
+    status: int, code: str, message: str, media_type: str = JSON, headers: dict[str, str] | None = None
+) -> Response:
+    """A refusal of the whole request, as a GraphQL error; there is no `data`, because nothing was run."""
+    errors = [{"message": message, "extensions": {"code": code}}]
+    return write_answer({"errors": errors}, media_type, status=status, headers=headers)

@@ -1,0 +1,74 @@
+"""The addresses: GraphQL, its IDE, and whether the gateway is alive and ready."""
+
+from graphql import OperationType
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from app.graphql.execution import Executor, RequestFault
+from app.graphql.faults import FaultCode
+from app.services.context import Services
+from app.web.authentication import authenticate_request
+from app.web.graphiql.pages import graphiql_routes
+from app.web.protocol import JSON, ProtocolFault, choose_media_type, read_request, write_answer, write_fault
+
+QUERIES = frozenset({OperationType.QUERY})
+ANYTHING = frozenset({OperationType.QUERY, OperationType.MUTATION})
+
+
+class GraphQLEndpoint:
+    """`/graphql`: POST for any operation, GET for queries."""
+
+    def __init__(self, services: Services, executor: Executor) -> None:
+        self.services = services
+        self.executor = executor
+
+    async def __call__(self, request: HttpRequest) -> Response:
+        media_type = JSON
+        try:
+            if request.method not in {"GET", "POST"}:
+                raise ProtocolFault(405, "use GET or POST", {"allow": "GET, POST"})
+            media_type = choose_media_type(request.headers.get("accept"))
+            caller = await authenticate_request(self.services, request)
+            asked = await read_request(request)
+            only = QUERIES if request.method == "GET" else ANYTHING
+            answer = await self.executor.run(self.services, caller, asked, only=only)
+        except ProtocolFault as fault:
+            code = FaultCode.UNAUTHENTICATED if fault.status == 401 else FaultCode.BAD_REQUEST
+            return write_fault(fault.status, code, fault.message, media_type, fault.headers)
+        except RequestFault as fault:
+            return self._refuse(request, fault, media_type)
+        return write_answer(answer, media_type)
+
+    @staticmethod
+    def _refuse(request: HttpRequest, fault: RequestFault, media_type: str) -> Response:
+        errors = {"errors": [error.formatted for error in fault.errors]}
+        if request.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
+            return write_answer(errors, media_type, status=405, headers={"allow": "POST"})
+        # The draft lets a JSON answer be 200 even then, and older clients read nothing else.
+        return write_answer(errors, media_type, status=200 if media_type == JSON else 400)
+
+
+async def show_alive(_request: HttpRequest) -> Response:
+    """The event loop turns; the database is not asked, so that its outage restarts nothing."""
+    return PlainTextResponse("alive\n")
+
+
+def make_routes(services: Services, *, graphiql: bool) -> list[BaseRoute]:
+    """The addresses of a gateway."""
+
+    async def show_ready(_request: HttpRequest) -> Response:
+        try:
+            async with services.reading() as reading:
+                return PlainTextResponse(f"ready at revision {reading.revision}\n")
+        except Exception:  # whatever is wrong with the database, the gateway is not ready
+            return PlainTextResponse("the database does not answer\n", status_code=503)
+
+    endpoint = GraphQLEndpoint(services, Executor())
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint.__call__, methods=methods),
+        Route("/livez", show_alive, methods=["GET"]),
+        Route("/readyz", show_ready, methods=["GET"]),
+    ]
+    return routes + (graphiql_routes() if graphiql else [])
