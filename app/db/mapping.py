@@ -15,6 +15,7 @@ from app.domain.contracts import AccessLevel
 from app.domain.holders import (
     Access,
     Assignment,
+    Ceiling,
     Contract,
     ContractStatus,
     Grant,
@@ -53,6 +54,8 @@ def columns_of(catalog: Catalog, record: Record) -> dict[str, Any]:
     """The columns of a record, its history left out."""
     columns = {field.name: getattr(record, field.name) for field in fields(record) if field.name != "revision"}
     match record:
+        case User():
+            columns["ceiling"] = None if record.ceiling is None else _write_ceiling(record.ceiling)
         case Role():
             columns["parents"] = json.dumps(list(record.parents))
         case Contract():
@@ -67,7 +70,18 @@ def read_user(row: Values) -> User:
         id=row["id"], user_name=row["user_name"], display_name=row["display_name"], email=row["email"],
         external_id=row["external_id"], kind=UserKind(row["kind"]), status=UserStatus(row["status"]),
         is_owner=bool(row["is_owner"]), source=row["source"],
+        ceiling=None if row["ceiling"] is None else _read_ceiling(row["ceiling"]),
     )  # fmt: skip
+
+
+def _write_ceiling(ceiling: Ceiling) -> str:
+    return json.dumps({"roles": sorted(ceiling.roles), "levels": sorted(ceiling.levels)})
+
+
+def _read_ceiling(text: str) -> Ceiling:
+    content = json.loads(text)
+    levels = ((contract, product, AccessLevel(level)) for contract, product, level in content["levels"])
+    return Ceiling(frozenset(content["roles"]), frozenset(levels))
 
 
 def read_role(row: Values) -> Role:

@@ -126,6 +126,7 @@ class UserRow(VersionedRow, table=True):
     status: str
     is_owner: bool
     source: str
+    ceiling: str | None = Field(default=None, sa_type=Text)  # JSON, of service accounts alone
 
 
 class RoleRow(VersionedRow, table=True):

@@ -123,6 +123,15 @@ class Program:
             merged[number] = self.types[number].join(merged[number], value) if number in merged else value
         return Holding(left.bits | right.bits, merged)
 
+    def meet(self, left: Holding, right: Holding) -> Holding:
+        """What two holdings have in common."""
+        beside = {}
+        for number in left.beside.keys() & right.beside.keys():
+            value = self.types[number].meet(left.beside[number], right.beside[number])
+            if value != self.types[number].bottom:
+                beside[number] = value
+        return Holding(left.bits & right.bits, beside)
+
     def limit(self, holding: Holding, number: int, value: Value) -> Holding:
         """A holding with one permission narrowed to at most `value`."""
         if self.mask[number]:

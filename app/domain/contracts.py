@@ -25,3 +25,23 @@ def value_of_level(level: AccessLevel) -> Level:
 def level_of_value(value: Level) -> AccessLevel | None:
     """The inverse of `value_of_level`; None: not in the contract."""
     return list(AccessLevel)[value.rank - 1] if value.rank else None
+
+
+CORE = "core"  # the key of the product System [CORE], whose levels say who sets levels
+
+
+def settable_levels(
+    setter: AccessLevel | None, product: str, present: AccessLevel | None, *, account_owner: bool = False
+) -> frozenset[AccessLevel | None]:
+    """What somebody with the level `setter` in System [CORE] may make of a level of another; None: removal.
+
+    SEMANTICS section 7: only ADMINISTRATOR or OWNER in System [CORE] sets levels. There an ADMINISTRATOR appoints USER
+    and ADMINISTRATOR, an OWNER also WITHOUT_ACCESS and removal, and an ADMINISTRATOR never changes an OWNER. In the other
+    products both set everything. Account owners set any level. Nobody appoints an OWNER.
+    """
+    everything = frozenset({AccessLevel.WITHOUT_ACCESS, AccessLevel.USER, AccessLevel.ADMINISTRATOR, None})
+    if account_owner or setter is AccessLevel.OWNER:
+        return everything
+    if setter is not AccessLevel.ADMINISTRATOR or present is AccessLevel.OWNER:
+        return frozenset()
+    return everything if product != CORE else frozenset({AccessLevel.USER, AccessLevel.ADMINISTRATOR})

@@ -116,6 +116,13 @@ class LastOwner(DomainError):
 
 
 @dataclass(eq=False)
+class SelfElevation(DomainError):
+    """The caller would raise themselves."""
+
+    code: ErrorCode = field(default=ErrorCode.SELF_ELEVATION, kw_only=True)
+
+
+@dataclass(eq=False)
 class TooMany(DomainError):
     """More in one request than is taken, or more refusals than are listed."""
 

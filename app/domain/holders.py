@@ -54,6 +54,14 @@ class ContractStatus(StrEnum):
     ENDED = "ENDED"
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that a service account can ever give: what these roles hold, and levels in products of contracts."""
+
+    roles: frozenset[RoleId] = frozenset()
+    levels: frozenset[tuple[ContractId, str, AccessLevel]] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A person or a service account."""
@@ -67,6 +75,7 @@ class User:
     status: UserStatus = UserStatus.ACTIVE
     is_owner: bool = False
     source: str = MANUAL
+    ceiling: Ceiling | None = None  # of service accounts alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

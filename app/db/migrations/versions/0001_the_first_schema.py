@@ -526,6 +526,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("is_owner", sa.Boolean(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("ceiling", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["created_revision"],
             ["audit_entries.revision"],
