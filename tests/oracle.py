@@ -29,7 +29,7 @@ from app.domain.holders import (
     TeamKind,
     UserStatus,
 )
-from app.domain.requirements import AllOf, AnyOf, Atom, AtLeast, FactHolds, FactTest, Requirement, Rule, TargetAtLeast
+from app.domain.requirements import AllOf, AnyOf, AtLeast, Atom, FactHolds, FactTest, Requirement, Rule, TargetAtLeast
 from app.domain.values import (
     Level,
     LevelType,
@@ -257,7 +257,9 @@ class Oracle:
         return (role is not None and role.archived) or (team is not None and team.archived)
 
     def held(self, holder: str) -> Values:
-        """cl( own grants join the value of everything included ), before the holder's own limits."""
+        """cl( own grants join the value of everything included ), before the holder's own limits. Archived: nothing."""
+        if self.is_archived(holder):
+            return {}
         if holder not in self._held:
             values: Values = {}
             for row in self.rows:
@@ -275,8 +277,6 @@ class Oracle:
 
     def value(self, holder: str) -> Values:
         """`value(h)`."""
-        if self.is_archived(holder):
-            return {}
         return self.limit(holder, self.held(holder))
 
     # ------------------------------------------------------------------ facts (section 3)
@@ -422,11 +422,11 @@ class Oracle:
             for key, value in start.items():
                 permission = self.permissions[key]
                 kind = permission.value_type
-                allowed = [
-                    candidate
-                    for candidate in values_up_to(kind, value)
-                    if all(self.holds(rule.requirement, before, truth) for rule in enforced_rules(permission, candidate))
-                ]
+                allowed = []
+                for candidate in values_up_to(kind, value):
+                    rules = enforced_rules(permission, candidate)
+                    if all(self.holds(rule.requirement, before, truth) for rule in rules):
+                        allowed.append(candidate)
                 values[key] = largest(kind, allowed)
             values = {key: v for key, v in values.items() if v != self.permissions[key].value_type.bottom}
             if values == before:
@@ -504,6 +504,39 @@ class Oracle:
         if not certain:
             return Answer("CONDITIONAL" if possible else "SUSPENDED", 6)
         return Answer("ACTIVE", None)
+
+    # ------------------------------------------------------------------ obligations (section 5)
+
+    def obligations(self, who: Who, key: str) -> set[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Kind, fields and values of what goes with a yes, but for SCOPE. What is unknown never lifts one."""
+        steps = self.steps(who)
+        target, facts = self._target_steps(who), self.fact_values(who)
+        due = set()
+        for system in self.catalog.systems:
+            for rule in system.obligations:
+                truth = self._truths(facts, who, target, unknown=True)
+                if rule.when is not None and not self.holds(rule.when, steps.possible, truth):
+                    continue
+                truth = self._truths(facts, who, target, unknown=False)
+                if rule.unless is not None and self.holds(rule.unless, steps.certain, truth):
+                    continue
+                values: tuple[str, ...] = ()
+                if rule.values_of is not None:
+                    tags = self.get(steps.effective, rule.values_of)
+                    assert isinstance(tags, Members)
+                    if tags == Members():
+                        continue  # nobody is filtered by tags they do not have
+                    values = ("all",) if tags.all else tuple(sorted(tags.names))
+                if any(self._lies_under(key, above) for above in rule.on):
+                    due.add((str(rule.kind), rule.fields, values))
+        return due
+
+    def _lies_under(self, key: str, above: str) -> bool:
+        """Whether a node is another one, or lies in that group or system."""
+        node = self.catalog.nodes[key]
+        return above in {key, node.system} or (node.parent is not None and self._lies_under(node.parent, above))
+
+    # ------------------------------------------------------------------ lists
 
     def list_rights(self, who: Who) -> dict[str, tuple[Value, Value, Answer]]:
         """Of every permission the effective value, the granted one, and how the granted one stands."""

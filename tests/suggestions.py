@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from app.domain.catalog import FactOwner, Operation, Permission
+from app.domain.compiled import compile_catalog
 from app.domain.contracts import AccessLevel, level_of_value
 from app.domain.fixes import (
     EndRow,
@@ -24,7 +25,6 @@ from app.domain.fixes import (
 )
 from app.domain.holders import (
     Access,
-    AnyRow,
     Assignment,
     Grant,
     Limit,
@@ -37,6 +37,7 @@ from app.domain.holders import (
     UserId,
 )
 from app.domain.requirements import AtLeast, FactHolds, FactTest, Requirement, TargetAtLeast
+from app.domain.rights import Evaluation
 from app.domain.values import Level, MembersType, Reach, ScopeType, Value
 from app.domain.world import World
 from tests.oracle import enforced_rules, join, leaves_of
@@ -75,7 +76,11 @@ def apply_suggestions(case: Case, chosen: Collection[Suggestion]) -> World:
                     if isinstance(row, StoredFact) and (row.name, row.user, row.contract) == (fact.fact, user, contract)
                 }
                 added["fact", fact.fact, user] = StoredFact(
-                    name=fact.fact, text=passing_text(fact), user=user, contract=contract, **what  # type: ignore[arg-type]
+                    name=fact.fact,
+                    text=passing_text(fact),
+                    user=user,
+                    contract=contract,
+                    **what,  # type: ignore[arg-type]
                 )
             case LinkSubscriber(user, contract, subscriber):
                 ended |= {
@@ -84,7 +89,10 @@ def apply_suggestions(case: Case, chosen: Collection[Suggestion]) -> World:
                     if isinstance(row, SubscriberLink) and (row.user, row.contract) == (user, contract)
                 }
                 added["link", user] = SubscriberLink(
-                    user=user, subscriber=subscriber or "100", contract=contract, **what  # type: ignore[arg-type]
+                    user=user,
+                    subscriber=subscriber or "100",
+                    contract=contract,
+                    **what,  # type: ignore[arg-type]
                 )
             case EndRow(row):
                 ended.add(row.id)
@@ -125,7 +133,8 @@ class _Leaning:
 
 def offered_changes(case: Case, node: Permission | Operation, asked: Value | None) -> list[Suggestion]:
     """Every change that an explanation of a no may suggest, whether it helps or not."""
-    of_subject, of_target = _Leaning(), _Leaning()
+    of_subject = _Leaning()
+    of_target = of_subject if case.subject.target == case.subject.user else _Leaning()
 
     def lean_on(whose: _Leaning, requirement: Requirement) -> None:
         for atom in leaves_of(requirement):
@@ -177,7 +186,8 @@ def asked_values(case: Case, node: Permission, asked: Value | None) -> list[Valu
 
 def teams_of_target(case: Case) -> set[TeamId]:
     """The teams that somebody could lead to supervise the target."""
-    return {row.team for row in case.ask_oracle().rows if isinstance(row, Membership) and row.user == case.subject.target}
+    rows = case.ask_oracle().rows
+    return {row.team for row in rows if isinstance(row, Membership) and row.user == case.subject.target}
 
 
 def _of_subject(case: Case, leaning: _Leaning, *, leads: bool) -> Iterable[Suggestion]:
@@ -209,8 +219,8 @@ def _of_subject(case: Case, leaning: _Leaning, *, leads: bool) -> Iterable[Sugge
 
 def _of_target(case: Case, leaning: _Leaning) -> Iterable[Suggestion]:
     target = case.subject.target
-    if target is None:
-        return
+    if target in {None, case.subject.user}:
+        return  # nobody, or the subject, whose changes are offered already
     for key, value in leaning.values:
         if not case.catalog.require_permission(key).access_level:
             yield GiveRight(target, key, value, case.contract)
@@ -243,21 +253,35 @@ def ending_changes(case: Case) -> list[Suggestion]:
     return [
         EndRow(record)
         for record in case.records
-        if isinstance(record, Grant | Assignment | Membership | Access | SubscriberLink)
-        and record.holder == user
+        if isinstance(record, Grant | Assignment | Membership | Access | SubscriberLink) and record.holder == user
     ]
 
 
 # ---------------------------------------------------------------------- trying out
 
 
-def is_allowed_after(case: Case, chosen: Collection[Suggestion], node: Permission | Operation, asked: Value | None) -> bool:
-    """What the engine says of the same question once these changes are made."""
-    evaluation = case.evaluate(apply_suggestions(case, chosen))
-    return evaluation.decide(evaluation.effective(case.subject), node, asked).allowed
+class Trials:
+    """One question, asked again after every set of changes that somebody wants to try."""
 
+    def __init__(self, case: Case, node: Permission | Operation, asked: Value | None) -> None:
+        self.case, self.node, self.asked = case, node, asked
+        self._program = compile_catalog(case.catalog)
+        self._answers: dict[frozenset[Suggestion], bool] = {}
 
-def minimal_sets(
-    universe: Iterable[Suggestion], turns: "dict[frozenset[Suggestion], bool]", most: int
-) -> set[frozenset[Suggestion]]:
-    raise NotImplementedError
+    def is_allowed_after(self, chosen: frozenset[Suggestion]) -> bool:
+        if chosen not in self._answers:
+            world = apply_suggestions(self.case, chosen)
+            evaluation = Evaluation(self._program, world, contract=self.case.contract, at=self.case.at)
+            effective = evaluation.effective(self.case.subject)
+            self._answers[chosen] = evaluation.decide(effective, self.node, self.asked).allowed
+        return self._answers[chosen]
+
+    def find_minimal_sets(self, universe: Collection[Suggestion], *, most: int) -> set[frozenset[Suggestion]]:
+        """Every inclusion-minimal set of up to so many changes that turns the answer round, by trying them all."""
+        now = self.is_allowed_after(frozenset())
+        found: list[frozenset[Suggestion]] = []
+        for size in range(1, most + 1):
+            for chosen in map(frozenset, itertools.combinations(universe, size)):
+                if not any(smaller <= chosen for smaller in found) and self.is_allowed_after(chosen) is not now:
+                    found.append(chosen)
+        return set(found)

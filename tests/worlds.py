@@ -74,7 +74,6 @@ from app.domain.values import (
     Quantity,
     QuantityType,
     Reach,
-    Scope,
     ScopeType,
     Switch,
     SwitchType,
@@ -93,7 +92,8 @@ INSTANTS = tuple(NOON + timedelta(days=days) for days in range(4))
 # The borders of windows are instants of questions too: [from, until) has the first and not the last.
 WINDOWS: tuple[tuple[datetime | None, datetime | None], ...] = (
     (None, None), (None, None), (None, None), (None, None),
-    (INSTANTS[1], None), (None, INSTANTS[2]), (INSTANTS[1], INSTANTS[2]), (INSTANTS[2], INSTANTS[3]), (None, INSTANTS[3]),
+    (INSTANTS[1], None), (None, INSTANTS[2]), (None, INSTANTS[3]), (INSTANTS[1], INSTANTS[2]),
+    (INSTANTS[2], INSTANTS[3]),
 )  # fmt: skip
 
 MEMBER_NAMES = ("a", "b", "c")
@@ -130,12 +130,13 @@ VALUE_TYPES: tuple[ValueType, ...] = (
     MembersType(None, ("assigned",)),
 )  # fmt: skip
 
+LINKED = Fact("subscriber_linked", FactType.BOOLEAN, None, FactOwner.SUBSCRIBER_LINK, None, "alfa")
 FACTS = (
     Fact("credit", FactType.DECIMAL, "EUR", FactOwner.CONTRACT, None, "alfa"),
     Fact("seats", FactType.INTEGER, None, FactOwner.CONTRACT, None, "alfa"),
     Fact("score", FactType.INTEGER, None, FactOwner.USER, None, "alfa"),
     Fact("trained", FactType.BOOLEAN, None, FactOwner.USER, None, "alfa"),
-    Fact("subscriber_linked", FactType.BOOLEAN, None, FactOwner.SUBSCRIBER_LINK, None, "alfa"),
+    LINKED,
 )
 PRODUCTS = ("tel", "pbx", "bot")
 SUBSCRIBERS = ("100", "101")
@@ -297,7 +298,7 @@ class _Drafting:
         choices = self.choices
         what = choices.below(9)
         if what >= 7:
-            fact = choices.pick(FACTS)
+            fact = choices.pick((*FACTS, LINKED))
             if fact.type is FactType.BOOLEAN:
                 return DraftAtom("fact", fact.name, test=FactTest.TRUE)
             return DraftAtom(
@@ -351,8 +352,9 @@ class _Drafting:
                 )
             else:
                 yield DraftObligation(
-                    kind=ObligationKind.MASK, on=("alfa.main",), place="drawn", unless=condition, fields=("phone",), keep=2
-                )
+                    kind=ObligationKind.MASK, on=("alfa.main",), place="drawn", unless=condition, fields=("phone",),
+                    keep=2,
+                )  # fmt: skip
 
 
 def _replace_implies(node: DraftNode, implies: tuple[DraftGrant, ...]) -> DraftNode:
@@ -374,6 +376,7 @@ USERS = tuple(UserId(f"u{number}") for number in range(3))
 ROLES = tuple(RoleId(f"r{number}") for number in range(3))
 TEAMS = tuple(TeamId(f"t{number}") for number in range(3))
 CONTRACTS = tuple(ContractId(f"c{number}") for number in range(2))
+OWNER = UserId("owner")  # of contracts, now and then; nobody asks about them
 UNKNOWN_USER = UserId("nobody")
 
 
@@ -419,6 +422,7 @@ class _Peopling:
             status = choices.pick((UserStatus.ACTIVE,) * 12 + (UserStatus.SUSPENDED, UserStatus.ARCHIVED))
             self.owners[user] = {None} if owner else set()
             self.records.append(User(id=user, user_name=user, display_name=user, status=status, is_owner=owner))
+        self.records.append(User(id=OWNER, user_name=OWNER, display_name=OWNER))
         for number, role in enumerate(ROLES):
             parents = tuple(dict.fromkeys(choices.some(ROLES[:number], 2)))
             self.records.append(
@@ -428,17 +432,15 @@ class _Peopling:
             parent = choices.pick((None, *TEAMS[:number]))
             kind = choices.pick((TeamKind.GROUP, TeamKind.QUEUE, TeamKind.TEAM))
             archived = choices.chance(1, 10)
-            self.records.append(
-                Team(id=team, key=team, display_name=team, kind=kind, parent=parent, archived=archived)
-            )
+            self.records.append(Team(id=team, key=team, display_name=team, kind=kind, parent=parent, archived=archived))
         for contract in self.contracts:
-            owner_of = USERS[-1 - choices.below(3)]
-            self.owners[owner_of].add(contract)
-            status = choices.pick((ContractStatus.ACTIVE,) * 8 + (ContractStatus.SUSPENDED, ContractStatus.ENDED))
+            owner_of = choices.pick((OWNER, OWNER, OWNER, *USERS))
+            self.owners.setdefault(owner_of, set()).add(contract)
+            in_force = choices.pick((ContractStatus.ACTIVE,) * 8 + (ContractStatus.SUSPENDED, ContractStatus.ENDED))
             products = frozenset(product for product in self.products if not choices.chance(1, 5))
             self.records.append(
                 Contract(
-                    id=contract, number=contract, name=contract, owner=owner_of, status=status, products=products
+                    id=contract, number=contract, name=contract, owner=owner_of, status=in_force, products=products
                 )
             )
 
@@ -454,12 +456,17 @@ class _Peopling:
 
     def _limits(self) -> None:
         choices = self.choices
-        limitable = [p for p in self.grantable if p.polarity is not Polarity.RESTRICTION]
-        holders: tuple[HolderId, ...] = (*USERS, *USERS, *ROLES, *TEAMS)
+        limitable = {p.key: p for p in self.grantable if p.polarity is not Polarity.RESTRICTION}
+        holders: tuple[HolderId, ...] = (*USERS, *ROLES, *TEAMS)
+        granted = [r for r in self.records if isinstance(r, Grant) and r.holder in USERS and r.node in limitable]
         if not limitable:
             return
-        for holder in choices.some(holders, 9):
-            permission = choices.pick(limitable)
+        for _ in range(choices.below(10)):
+            holder, permission = choices.pick(holders), choices.pick(tuple(limitable.values()))
+            if granted and choices.chance(2, 3):
+                # A limit right on what the person was given is one that bites.
+                grant = choices.pick(granted)
+                holder, permission = grant.holder, limitable[grant.node]
             limit = self._limit(holder, permission)
             if may_be_limited(self.owners.get(UserId(holder), set()), limit.contract):
                 self.records.append(limit)

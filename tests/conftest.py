@@ -1,0 +1,65 @@
+"""What every test may ask for: a gateway over a database file of its own, and its parts."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.factories")
+
+from app.services.context import Services  # noqa: E402  # the line above must come first
+from tests.factories import (  # noqa: E402
+    Clock,
+    Gateway,
+    Template,
+    executor,
+    fill_template,
+    make_template,
+    open_gateway,
+    stock,
+)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A migrated database with catalog and owner: made once a process, copied for every test."""
+    return make_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The template with the small contact centre of `factories.stock` in it."""
+    return fill_template(template, tmp_path_factory.mktemp("stocked") / "template.db", stock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def shared_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schema and its documents are shared by the tests of a process: building it takes longer than most of them."""
+    monkeypatch.setattr("app.web.routes.Executor", executor)
+
+
+@pytest.fixture
+async def gateway(template: Template, tmp_path: Path, clock: Clock, shared_schema: None) -> AsyncIterator[Gateway]:
+    """The application as the account owner `olga` sees it, who is alone in it."""
+    async with open_gateway(template, tmp_path / "gateway.db", clock) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def world(
+    stocked_template: Template, tmp_path: Path, clock: Clock, shared_schema: None
+) -> AsyncIterator[Gateway]:
+    """The application over a small contact centre: `factories.stock` says who is there."""
+    async with open_gateway(stocked_template, tmp_path / "world.db", clock) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def services(gateway: Gateway) -> Services:
+    """The services under the gateway."""
+    return gateway.services
