@@ -36,8 +36,8 @@ def settable_levels(
     """What somebody with the level `setter` in System [CORE] may make of a level of another; None: removal.
 
     SEMANTICS section 7: only ADMINISTRATOR or OWNER in System [CORE] sets levels. There an ADMINISTRATOR appoints USER
-    and ADMINISTRATOR, an OWNER also WITHOUT_ACCESS and removal, and an ADMINISTRATOR never changes an OWNER. In the other
-    products both set everything. Account owners set any level. Nobody appoints an OWNER.
+    and ADMINISTRATOR, an OWNER also WITHOUT_ACCESS and removal, and an ADMINISTRATOR never changes an OWNER. In the
+    other products both set everything. Account owners set any level. Nobody appoints an OWNER.
     """
     everything = frozenset({AccessLevel.WITHOUT_ACCESS, AccessLevel.USER, AccessLevel.ADMINISTRATOR, None})
     if account_owner or setter is AccessLevel.OWNER:

@@ -1,9 +1,9 @@
 """What no change may do: give more than its caller has, raise its caller, leave anything without its owner.
 
 SEMANTICS section 8. A change is judged by what it brings about, whatever the way: for every holder that it touches,
-what the holder has afterwards and had not before must lie within what the caller can give, now and at each later moment when
-something of it begins or something of the caller's ends. Roles, parents, teams, lifted limits and lists need no rule of
-their own.
+what the holder has afterwards and had not before must lie within what the caller can give, now and at each later moment
+when something of it begins or something of the caller's ends. Roles, parents, teams, lifted limits and lists need no
+rule of their own.
 """
 
 from collections.abc import Iterable, Iterator
