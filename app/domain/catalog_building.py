@@ -222,8 +222,22 @@ class _Building:
                 self.drafts.setdefault(node.key, node)
         for node in self.drafts.values():
             parent = self.drafts.get(node.parent) if node.parent else None
-            if node.parent is not None and (parent is None or parent.kind != "group"):
+            of_system = parent is not None and parent.key.partition(".")[0] == node.key.partition(".")[0]
+            if node.parent is not None and (parent is None or parent.kind != "group" or not of_system):
                 self.fault(node.place, node.key, f"its parent `{node.parent}` is not a group of this system")
+        self._check_circles()
+
+    def _check_circles(self) -> None:
+        """Nothing lies in itself; a circle is told once, at the first of its groups."""
+        told: set[str] = set()
+        for node in self.drafts.values():
+            path, above = [node.key], node.parent
+            while above in self.drafts and above not in path:
+                path.append(above)
+                above = self.drafts[above].parent
+            if above == node.key and node.key not in told:
+                told.update(path)
+                self.fault(node.place, node.key, "it lies in itself: " + " > ".join((*path, node.key)))
 
     def _check_twice(self, what: str, keys: Iterable[tuple[str, str]]) -> None:
         first: dict[str, str] = {}
@@ -263,6 +277,8 @@ class _Building:
             if draft.requirement is None or draft.requirement in (DraftAll(()), DraftAny(())):
                 self.fault(draft.place, draft.key, "an operation needs a requirement")
             requirement = self._requirement(draft, draft.requirement or DraftAll(()), restrictions=True)
+            if draft.requirement != DraftAny(()) and evaluate(requirement, lambda atom: True) is not True:
+                self.fault(draft.place, draft.key, "nobody can ever do this: an either-or is empty")
             return Operation(
                 key=key, label=label, description=description, system=system, parent=parent, source=source,
                 menu_path=draft.menu_path, requirement=requirement, product=draft.product,
@@ -423,6 +439,8 @@ class _Building:
         test = asked.test or FactTest.TRUE
         if (fact.type is FactType.BOOLEAN) != (test is FactTest.TRUE):
             self.fault(place, key, f"the fact `{fact.name}` is of type {fact.type} and cannot be asked `{test}`")
+        elif test is not FactTest.TRUE and asked.bound is None:
+            self.fault(place, key, f"the fact `{fact.name}` is asked `{test}` and does not say what")
         return FactHolds(fact.name, test, asked.bound)
 
     # ------------------------------------------------------------------ order

@@ -228,12 +228,13 @@ def _raising(
     for number, value in wanted:
         demand(number, value)
 
-    def offers(number: int, part: Value) -> Iterator[Suggestion]:
-        permission = program.catalog.permissions[number]
-        for value in demanded.get(number, ()):
-            if not permission.access_level and permission.value_type.at_least(value, part):
-                yield GiveRight(holder, permission.key, value, contract)
-
+    sources = tuple(
+        (GiveRight(holder, permission.key, value, contract), program.close(program.encode(number, value)))
+        for number, values in demanded.items()
+        for permission in (program.catalog.permissions[number],)
+        for value in values
+        if not permission.access_level
+    )
     is_person = holder not in world.roles and holder not in world.teams
     limits = () if is_person else tuple(row for row in world.rows_of(holder).limits if row.counts(contract, at))
     return Raising(
@@ -242,7 +243,7 @@ def _raising(
             held=program.join(evaluation.held_by(holder), judgement.access_met),
             limits=limits,
             liftable=False,
-            offers=offers,
+            sources=sources,
             gate=lambda permission: FREE,
             atom=lambda atom: FREE,
         ),

@@ -16,10 +16,12 @@ from app.domain.catalog import (
     has_reach,
     is_open_ended,
 )
+from app.domain.compiled import Holding
 from app.domain.errors import DomainError, InvalidValue, NotFound
 from app.domain.facts import find_subscriber, parse_fact
 from app.domain.holders import ContractId, RoleId, TeamId, UserId
 from app.domain.requirements import (
+    AllOf,
     AnyOf,
     AtLeast,
     Enforcement,
@@ -28,10 +30,9 @@ from app.domain.requirements import (
     Rule,
     evaluate,
     find_missing,
-    iterate_atoms,
 )
 from app.domain.rights import Effective, Evaluation, Stage, State, Subject, Verdict
-from app.domain.values import Members, MembersType, Scope, ScopeType, Value, ValueInput
+from app.domain.values import Members, MembersType, Reach, Scope, ScopeType, Value, ValueInput
 
 TARGET = "target"  # how an unknown target is named among the facts that an answer hangs on
 
@@ -176,15 +177,27 @@ def applicable_rules(node: Permission, value: Value | None) -> Iterator[Rule]:
             yield rule
 
 
-def asked_atoms(node: Permission, asked: Value | None) -> Requirement:
-    """The question itself as a requirement."""
+def list_answers(effective: Effective, node: Permission, asked: Value | None) -> tuple[Value, ...]:
+    """The smallest values each of which would be enough: what is asked, or the least there are.
+
+    With a target, each holds a name that covers it as things are, so there may be none.
+    """
+    if effective.reaches is not None and has_reach(node):
+        value_type = node.value_type
+        assert isinstance(value_type, ScopeType)
+        covering = [
+            value_type.down([name])
+            for name in value_type.names
+            if Reach.OWN in effective.reaches or value_type.reach.get(name) in effective.reaches
+        ]
+        found = dict.fromkeys(value if asked is None else value_type.join(asked, value) for value in covering)
+        return tuple(v for v in found if not any(v != less and value_type.at_least(v, less) for less in found))
     if asked is not None:
-        return AtLeast(node.key, asked)
-    values = dict.fromkeys(node.value_type.least_above_bottom())
+        return (asked,)
+    least = dict.fromkeys(node.value_type.least_above_bottom())
     if isinstance(node.value_type, MembersType):
-        values[node.value_type.top] = None
-    least = tuple(AtLeast(node.key, value) for value in values)
-    return least[0] if len(least) == 1 else AnyOf(least)
+        least[node.value_type.top] = None
+    return tuple(least)
 
 
 def name_missing(
@@ -192,19 +205,19 @@ def name_missing(
 ) -> tuple[Requirement, ...]:
     """What one would have to hold and does not: the right itself, and what it needs, all the way down.
 
-    A right that is held and only suspended is not missing; what it lacks is.
+    A right that is held and only suspended is not missing; what it lacks is. Nor is a right missing that is held and
+    does not reach the target.
     """
     found: dict[Requirement, None] = {}
+    program = evaluation.program
 
     def add(requirement: Requirement) -> None:
         for missing in find_missing(requirement, lambda atom: evaluation.truth_of(effective, atom)):
             if not isinstance(missing, AtLeast):
                 found[missing] = None
                 continue
-            number = evaluation.program.catalog.number_of[missing.node]
-            permission = evaluation.program.catalog.permissions[number]
-            held = evaluation.program.value(effective.limited, number)
-            if not permission.value_type.at_least(held, missing.value):
+            permission = program.catalog.require_permission(missing.node)
+            if not _is_held(evaluation, effective.limited, permission, missing.value):
                 found[missing] = None
             for rule in applicable_rules(permission, missing.value):
                 add(rule.requirement)
@@ -215,12 +228,24 @@ def name_missing(
         return tuple(found)
     if verdict.state is State.LIMITED:
         return ()
+    answers = list_answers(effective, node, asked)
     if verdict.state is State.NOT_GRANTED:
-        found[asked_atoms(node, asked)] = None
-    least = asked if asked is not None else node.value_type.least_above_bottom()[0]
-    for rule in applicable_rules(node, least):
-        add(rule.requirement)
+        lacking = tuple(AtLeast(node.key, value) for value in answers)
+        if lacking:
+            found[lacking[0] if len(lacking) == 1 else AnyOf(lacking)] = None
+    else:
+        # Of several answers the one that was lost last is the nearest.
+        held = effective.possible if verdict.state is State.CONDITIONAL else effective.limited
+        answers = tuple(value for value in answers if _is_held(evaluation, held, node, value))
+    for value in answers[:1]:
+        for rule in applicable_rules(node, value):
+            add(rule.requirement)
     return tuple(found)
+
+
+def _is_held(evaluation: Evaluation, holding: Holding, node: Permission, value: Value) -> bool:
+    number = evaluation.program.catalog.number_of[node.key]
+    return node.value_type.at_least(evaluation.program.value(holding, number), value)
 
 
 def name_unknown(
@@ -230,45 +255,36 @@ def name_unknown(
     if verdict.state is not State.CONDITIONAL:
         return ()
     found: dict[str, None] = {}
-    seen: set[tuple[str, Value | None]] = set()
+    seen: set[tuple[bool, str, Value]] = set()
 
-    def add(requirement: Requirement) -> None:
-        if evaluate(requirement, lambda atom: evaluation.truth_of(effective, atom)) is not None:
+    def add(whose: Effective, requirement: Requirement) -> None:
+        if evaluate(requirement, lambda atom: evaluation.truth_of(whose, atom)) is not None:
             return
-        for atom in iterate_atoms(requirement):
-            if evaluation.truth_of(effective, atom) is not None:
-                continue
-            if isinstance(atom, FactHolds):
-                found[atom.fact] = None
-            elif not isinstance(atom, AtLeast):
-                found.update(
-                    dict.fromkeys([TARGET] if effective.reaches is None else unknown_of_target(atom.node, atom.value))
-                )
-            else:
-                add_right(evaluation.program.catalog.require_permission(atom.node), atom.value)
+        if isinstance(requirement, AllOf | AnyOf):
+            for part in requirement.parts:
+                add(whose, part)
+        elif isinstance(requirement, FactHolds):
+            found[requirement.fact] = None
+        elif isinstance(requirement, AtLeast):
+            add_right(whose, requirement.node, requirement.value)
+        elif whose.target is None:
+            found[TARGET] = None
+        else:
+            add_right(whose.target, requirement.node, requirement.value)
 
-    def add_right(permission: Permission, value: Value | None) -> None:
-        if (permission.key, value) in seen:
+    def add_right(whose: Effective, key: str, value: Value) -> None:
+        if (whose is effective, key, value) in seen:
             return
-        seen.add((permission.key, value))
-        least = value if value is not None else permission.value_type.least_above_bottom()[0]
-        for rule in applicable_rules(permission, least):
-            add(rule.requirement)
-
-    def unknown_of_target(key: str, value: Value) -> list[str]:
-        permission = evaluation.program.catalog.require_permission(key)
-        return [
-            atom.fact
-            for rule in applicable_rules(permission, value)
-            for atom in iterate_atoms(rule.requirement)
-            if isinstance(atom, FactHolds)
-        ] or [TARGET]
+        seen.add((whose is effective, key, value))
+        for rule in applicable_rules(evaluation.program.catalog.require_permission(key), value):
+            add(whose, rule.requirement)
 
     if isinstance(node, Operation):
-        add(node.requirement)
-    else:
-        for value in (asked,) if asked is not None else node.value_type.least_above_bottom():
-            add_right(node, value)
+        add(effective, node.requirement)
+        return tuple(found)
+    for value in list_answers(effective, node, asked):
+        if _is_held(evaluation, effective.possible, node, value):
+            add_right(effective, node.key, value)
     return tuple(found)
 
 

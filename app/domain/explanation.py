@@ -12,7 +12,6 @@ from app.domain.catalog import FactOwner, Operation, Permission, Polarity, has_r
 from app.domain.compiled import NOTHING, Holding
 from app.domain.contracts import AccessLevel, level_of_value, value_of_level
 from app.domain.decisions import Decision, applicable_rules
-from app.domain.facts import find_subscriber
 from app.domain.fixes import (
     FREE,
     IMPOSSIBLE,
@@ -70,17 +69,21 @@ class _Allowing:
         self.subject = decision.subject
         self.program = self.evaluation.program
         self.families = families
-        self.demands = _Demands(self.evaluation)
-        self.target_demands = self.demands.of_target
+        # Who asks about themselves is the target too: whatever may be changed for them may be changed for the target.
+        self.itself = self.subject.target == self.subject.user
+        self.demands = _Demands(self.evaluation, itself=self.itself)
 
     def solve(self) -> Family:
-        effective = self.effective
-        if not effective.active or effective.target_outside:
+        if not self.effective.active:
             return IMPOSSIBLE
         node = self.decision.node
         assert node is not None
         for demanded in self._demanded(node):
             self.demands.add(demanded)
+        return self.families.all_of([self._entry_of_target(), self._solve(node)])
+
+    def _solve(self, node: Permission | Operation) -> Family:
+        effective = self.effective
         raising = Raising(self._means(self.subject.user, effective, whole=True), self.families)
         if isinstance(node, Operation):
             contract = self.evaluation.contract
@@ -116,9 +119,8 @@ class _Allowing:
         value_type = node.value_type
         assert isinstance(value_type, ScopeType)
         asked = self.decision.asked or value_type.bottom
-        own = self.subject.user == self.subject.target
         for name in value_type.names:
-            reach = Reach.OWN if own else value_type.reach.get(name)
+            reach = Reach.OWN if self.itself else value_type.reach.get(name)
             if reach is not None:
                 yield value_type.join(asked, value_type.down([name])), reach
 
@@ -169,39 +171,44 @@ class _Allowing:
     def _means_without_offers(self, limits: tuple[Limit, ...]) -> Means:
         return Means(
             program=self.program, held=self.effective.granted, limits=limits, liftable=True,
-            offers=lambda number, value: iter(()), gate=lambda permission: FREE, atom=lambda atom: IMPOSSIBLE,
+            sources=(), gate=lambda permission: FREE, atom=lambda atom: IMPOSSIBLE,
         )  # fmt: skip
 
     def _means(self, user: UserId, effective: Effective, *, whole: bool) -> Means:
         """What may be changed for the subject (`whole`), or for the target: there only rights, limits and facts."""
-        sources = tuple(self._role_and_team_offers()) if whole else ()
-        demands = self.demands if whole else self.target_demands
-
-        def offers(number: int, part: Value) -> Iterator[Suggestion]:
-            permission = self.program.catalog.permissions[number]
-            value_type = permission.value_type
-            if effective.owner and permission.polarity is Polarity.RESTRICTION:
-                return
-            for value in demands.of(number):
-                if not value_type.at_least(value, part):
-                    continue
-                if not permission.access_level:
-                    yield GiveRight(user, permission.key, value, self.evaluation.contract_id)
-                elif whole:
-                    yield from self._level(permission, value)
-            for offer, brings in sources:
-                if value_type.at_least(self.program.value(brings, number), part):
-                    yield offer
-
+        sources = self._sources(user, effective, whole=whole)
         return Means(
             program=self.program,
             held=effective.granted,
             limits=self._own_limits(user),
             liftable=True,
-            offers=offers,
+            # A restriction imposed on an owner is none.
+            sources=tuple((change, self._without_restrictions(brings)) for change, brings in sources)
+            if effective.owner
+            else tuple(sources),
             gate=lambda permission: self._gate(user, permission, whole=whole),
-            atom=lambda atom: self._atom(user, atom, whole=whole),
+            atom=lambda atom: self._atom(user, effective, atom, whole=whole),
         )
+
+    def _without_restrictions(self, holding: Holding) -> Holding:
+        return self.program.keep_polarity(holding, permissions=True, restrictions=False)
+
+    def _sources(self, user: UserId, effective: Effective, *, whole: bool) -> Iterator[tuple[Suggestion, Holding]]:
+        """What the person could be given, each with all it would bring."""
+        demands = self.demands if whole else self.demands.of_target
+        for number, values in demands.values.items():
+            permission = self.program.catalog.permissions[number]
+            for value in values:
+                brings = self.program.encode(number, value)
+                if not permission.access_level:
+                    yield (
+                        GiveRight(user, permission.key, value, self.evaluation.contract_id),
+                        self.program.close(brings),
+                    )
+                elif whole:
+                    yield from ((change, brings) for change in self._level(permission, value))
+        if whole:
+            yield from self._role_and_team_sources()
 
     def _level(self, permission: Permission, value: Value) -> Iterator[SetLevel]:
         assert isinstance(value, Level) and permission.product is not None
@@ -226,9 +233,19 @@ class _Allowing:
             return IMPOSSIBLE
         if self.evaluation.is_inside(user):
             return FREE
-        if not whole:
-            return IMPOSSIBLE
-        ways = []
+        return self._entry() if whole else IMPOSSIBLE
+
+    def _entry_of_target(self) -> Family:
+        """What must change before the target is one of the contract asked."""
+        if not self.effective.target_outside:
+            return FREE
+        return self._entry() if self.itself else IMPOSSIBLE
+
+    def _entry(self) -> Family:
+        """Any level in any product lets the subject into the contract."""
+        contract = self.evaluation.contract
+        assert contract is not None
+        ways: list[Fix] = []
         for product in sorted(contract.products):
             node = self.program.catalog.access_nodes.get(product)
             if node is not None:
@@ -237,37 +254,39 @@ class _Allowing:
                     ways += [frozenset([offer]) for offer in self._level(node, value)]
         return self.families.absorb(ways)
 
-    def _atom(self, user: UserId, atom: FactHolds | TargetAtLeast, *, whole: bool) -> Family:
-        if isinstance(atom, TargetAtLeast):
-            return self._target_atom(atom)
-        # A target's own facts are looked at in the evaluation of the target, whose effective rights are asked there.
-        effective = self.effective if whole else self.evaluation.effective_target(self.subject)
-        assert effective is not None
+    def _atom(self, user: UserId, effective: Effective, atom: FactHolds | TargetAtLeast, *, whole: bool) -> Family:
         if effective.certain_atoms & self.program.atom_bits[atom]:
             return FREE
+        if isinstance(atom, TargetAtLeast):
+            return self._target_atom(atom)
         owner = self.program.catalog.facts[atom.fact].owner
         contract = self.evaluation.contract_id
         if owner is FactOwner.SUBSCRIBER_LINK:
             if contract is None:
                 return IMPOSSIBLE
             return (frozenset([LinkSubscriber(user, contract, self.subject.target_subscriber)]),)
-        if owner is FactOwner.CONTRACT and contract is None:
+        of_contract = owner is FactOwner.CONTRACT
+        if self._is_asserted(atom, user, of_contract=of_contract) or (of_contract and contract is None):
             return IMPOSSIBLE
-        place = (contract, None) if owner is FactOwner.CONTRACT else (contract, user)
         # A fact of the contract serves both people, so what either of them leans on is one offer.
-        demanded = self.demands.facts | self.target_demands.facts
+        demanded = dict(self.demands.facts if whole else self.demands.of_target.facts)
+        demanded |= self.demands.of_target.facts | self.demands.facts if of_contract else {}
+        place = (contract, None if of_contract else user)
         return self.families.absorb(frozenset([SetFact(fact, *place)]) for fact in demanded if _covers_fact(fact, atom))
 
+    def _is_asserted(self, atom: FactHolds, user: UserId, *, of_contract: bool) -> bool:
+        """Whether a fact was sent by somebody who may assert it, so that it does not matter what is stored."""
+        subject = self.subject
+        return subject.assert_facts and atom.fact in subject.facts and (of_contract or user == subject.user)
+
     def _target_atom(self, atom: TargetAtLeast) -> Family:
-        if self.effective.certain_atoms & self.program.atom_bits[atom]:
-            return FREE
-        target = self.evaluation.effective_target(self.subject)
+        target = self.effective.target
         if target is None or not target.active or self.subject.target is None:
             return IMPOSSIBLE
-        raising = Raising(self._means(self.subject.target, target, whole=False), self.families)
+        raising = Raising(self._means(self.subject.target, target, whole=self.itself), self.families)
         return raising.right(self.program.catalog.number_of[atom.node], atom.value)
 
-    def _role_and_team_offers(self) -> Iterator[tuple[Suggestion, Holding]]:
+    def _role_and_team_sources(self) -> Iterator[tuple[Suggestion, Holding]]:
         """Roles and teams that the subject could be given, each with all it would bring."""
         evaluation, user = self.evaluation, self.subject.user
         for role in evaluation.world.roles.values():
@@ -284,13 +303,16 @@ class _Allowing:
 
 
 class _Demands:
-    """Every value of every permission, and every fact, that a question leans on: what is worth offering."""
+    """Every value of every permission, and every fact, that a question leans on: what is worth offering.
 
-    def __init__(self, evaluation: Evaluation, *, of_target: "_Demands | None" = None) -> None:
+    `itself`: the target is the subject, so that what is asked of the one is asked of the other.
+    """
+
+    def __init__(self, evaluation: Evaluation, *, itself: bool, of_target: "_Demands | None" = None) -> None:
         self.catalog = evaluation.program.catalog
         self.values: dict[int, dict[Value, None]] = {}
         self.facts: dict[FactHolds, None] = {}
-        self.of_target = of_target or (_Demands(evaluation, of_target=self))
+        self.of_target = self if itself else of_target or _Demands(evaluation, itself=False, of_target=self)
 
     def of(self, number: int) -> tuple[Value, ...]:
         return tuple(self.values.get(number, ()))
@@ -334,20 +356,34 @@ class _Denying:
 
     def solve(self) -> Family:
         node = self.decision.node
-        lowering = Lowering(self._rows(), self.families)
-        if isinstance(node, Operation):
-            return lowering.requirement(node.requirement)
         assert node is not None
-        ways: list[Family] = []
+        lowering = Lowering(self._rows(self.effective), self.families)
+        return self.families.any_of([*self._ways(lowering, node), self._leave_as_target()])
+
+    def _ways(self, lowering: Lowering, node: Permission | Operation) -> Iterator[Family]:
+        if isinstance(node, Operation):
+            yield lowering.requirement(node.requirement)
+            return
         number = self.program.catalog.number_of[node.key]
         value = self.program.value(self.effective.certain, number)
         if self.decision.asked is not None:
-            ways.append(lowering.right(number, self.decision.asked))
+            yield lowering.right(number, self.decision.asked)
         if self.effective.reaches is not None and has_reach(node):
-            ways.append(self._uncover(lowering, node, number, value))
+            yield self._uncover(lowering, node, number, value)
         elif self.decision.asked is None:
-            ways.append(self._empty(lowering, node, number, value))
-        return self.families.any_of(ways)
+            yield self._empty(lowering, node, number, value)
+
+    def _leave_as_target(self) -> Family:
+        """Who asks about themselves and leaves the contract is a target outside it."""
+        return self._leave_contract() if self.subject.target == self.subject.user else IMPOSSIBLE
+
+    def _leave_contract(self) -> Family:
+        """The levels whose end leaves the subject no part in the contract asked."""
+        contract = self.evaluation.contract
+        if contract is None:
+            return IMPOSSIBLE
+        levels = self.evaluation.world.rows_of(self.subject.user).access
+        return (frozenset(EndRow(row) for row in levels if self._counts(row) and row.product in contract.products),)
 
     def _uncover(self, lowering: Lowering, node: Permission, number: int, value: Value) -> Family:
         """Every name by which the value covers the target must go, or the relation by which it does."""
@@ -393,7 +429,8 @@ class _Denying:
     def _counts(self, row: AnyRow) -> bool:
         return row.counts(self.evaluation.contract_id, self.evaluation.at)
 
-    def _rows(self) -> Rows:
+    def _rows(self, effective: Effective) -> Rows:
+        """The subject's rows, `effective` being their rights as the one who asks, or as the target."""
         evaluation, program = self.evaluation, self.program
         rows = evaluation.world.rows_of(self.subject.user)
         sources: list[tuple[AnyRow, Holding]] = []
@@ -407,31 +444,30 @@ class _Denying:
         for membership in rows.memberships:
             if self._counts(membership):
                 sources.append((membership, program.close(evaluation.value_of_team(membership.team))))
-        levels = [row for row in rows.access if self._counts(row)]
-        for level in levels:
+        for level in rows.access:
             node = program.catalog.access_nodes.get(level.product)
-            if node is not None:
+            if node is not None and self._counts(level):
                 encoded = program.encode(program.catalog.number_of[node.key], value_of_level(level.level))
                 sources.append((level, encoded))
-        gate = IMPOSSIBLE
-        contract = evaluation.contract
-        if contract is not None and not evaluation.world.users[self.subject.user].is_owner:
-            gate = (frozenset(EndRow(row) for row in levels if row.product in contract.products),)
+        account_owner = evaluation.world.users[self.subject.user].is_owner
         return Rows(
             program=program,
             sources=tuple(sources),
-            fixed=program.own(NOTHING) if self.effective.owner else NOTHING,
-            gate=gate,
+            fixed=program.own(NOTHING) if effective.owner else NOTHING,
+            gate=IMPOSSIBLE if account_owner else self._leave_contract(),
             atom=self._atom,
-            is_true=lambda atom: evaluation.truth_of(self.effective, atom) is True,
+            is_true=lambda atom: evaluation.truth_of(effective, atom) is True,
         )
 
     def _atom(self, atom: FactHolds | TargetAtLeast) -> Family:
-        if isinstance(atom, FactHolds):
-            owner = self.program.catalog.facts[atom.fact].owner
-            if owner is FactOwner.SUBSCRIBER_LINK:
-                contract = self.evaluation.contract_id
-                if find_subscriber(self.evaluation.world, contract=contract, user=self.subject.user) is not None:
-                    links = self.evaluation.world.rows_of(self.subject.user).links
-                    return (frozenset(EndRow(row) for row in links if row.contract == contract),)
-        return IMPOSSIBLE
+        """Of facts only the link to a subscriber is a row; of the target's rows only the subject's own may be ended."""
+        if isinstance(atom, TargetAtLeast):
+            target = self.effective.target
+            if target is None or self.subject.target != self.subject.user:
+                return IMPOSSIBLE
+            lowering = Lowering(self._rows(target), self.families)
+            return lowering.right(self.program.catalog.number_of[atom.node], atom.value)
+        if self.program.catalog.facts[atom.fact].owner is not FactOwner.SUBSCRIBER_LINK:
+            return IMPOSSIBLE
+        links = self.evaluation.world.rows_of(self.subject.user).links
+        return (frozenset(EndRow(row) for row in links if row.contract == self.evaluation.contract_id),)

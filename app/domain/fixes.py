@@ -5,7 +5,7 @@ possible changes. They are computed as such: an either-or unites families of set
 set that holds a smaller one is absorbed. Nothing is tried out and nothing is missed, short of `MAX_SETS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from app.domain.catalog import Permission
@@ -140,16 +140,16 @@ class Families:
 class Means:
     """What may be changed to give one holder more, and what stands already.
 
-    `held` is what the holder has before limits. `offers(number, value)` yields the changes each of which alone makes
-    the holder have that part of a value. `gate` is what must change before any of a permission counts (a contract);
-    `atom` answers for facts and targets. Limits that are not `liftable` cannot be got round.
+    `held` is what the holder has before limits. `sources` are the changes that would give something, each with all it
+    brings, implied rights included. `gate` is what must change before any of a permission counts (a contract); `atom`
+    answers for facts and targets. Limits that are not `liftable` cannot be got round.
     """
 
     program: Program
     held: Holding
     limits: tuple[Limit, ...]
     liftable: bool
-    offers: Callable[[int, Value], Iterator[Suggestion]]
+    sources: tuple[tuple[Suggestion, Holding], ...]
     gate: Callable[[Permission], Family]
     atom: Callable[[FactHolds | TargetAtLeast], Family]
 
@@ -189,6 +189,7 @@ class Raising:
         if isinstance(value_type, MembersType):
             key = self.means.program.catalog.permissions[number].key
             known = [self.means.program.value(self.means.held, number)]
+            known += [self.means.program.value(brings, number) for _, brings in self.means.sources]
             known += [limit.value for limit in self.means.limits if limit.node == key]
             found |= dict.fromkeys(part for value in known for part in value_type.parts(value))
         return tuple(found)
@@ -218,9 +219,14 @@ class Raising:
 
     def _part(self, number: int, part: Value) -> Family:
         program = self.means.program
-        if program.types[number].at_least(program.value(self.means.held, number), part):
+        value_type = program.types[number]
+        if value_type.at_least(program.value(self.means.held, number), part):
             return FREE
-        return self.families.absorb(frozenset([offer]) for offer in self.means.offers(number, part))
+        return self.families.absorb(
+            frozenset([change])
+            for change, brings in self.means.sources
+            if value_type.at_least(program.value(brings, number), part)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

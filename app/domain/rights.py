@@ -79,6 +79,7 @@ class Effective:
     possible_atoms: int
     target_outside: bool  # the target has no part in the contract asked: every answer is no
     reaches: frozenset[Reach] | None  # how the subject reaches the target; None: no target
+    target: "Effective | None" = None  # the rights of the target; None: no target, or nothing that asks for its rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +204,13 @@ class Evaluation:
             return Effective(False, owner, held, granted, *(NOTHING,) * 4, 0, 0, target_outside, reaches)
         in_contract = self._in_contract(user, granted)
         limited = self.apply_limits(user.id, in_contract)
-        certain_atoms, possible_atoms = self._atoms(subject)
+        target = self._effective_target(subject)
+        certain_atoms, possible_atoms = self._atoms(subject, target)
         certain = self.program.settle(limited, certain_atoms)
         possible = certain if certain_atoms == possible_atoms else self.program.settle(limited, possible_atoms)
         return Effective(
             True, owner, held, granted, in_contract, limited, certain, possible, certain_atoms, possible_atoms,
-            target_outside, reaches,
+            target_outside, reaches, target,
         )  # fmt: skip
 
     def effective_role(self, role: RoleId) -> Effective:
@@ -226,7 +228,7 @@ class Evaluation:
         if self.contract is None:
             return True
         return any(
-            row.contract == self.contract_id and row.product in self.contract.products
+            row.product in self.contract.products and row.counts(self.contract_id, self.at)
             for row in self.world.rows_of(user).access
         )
 
@@ -258,12 +260,11 @@ class Evaluation:
             target_subscriber=subject.target_subscriber,
         )
 
-    def _atoms(self, subject: Subject) -> tuple[int, int]:
+    def _atoms(self, subject: Subject, target: Effective | None) -> tuple[int, int]:
         """The bits of the atoms that certainly hold, and of those that possibly hold."""
         if not self.program.atom_bits:
             return 0, 0
         facts = self.known_facts(subject)
-        target = self.effective_target(subject)
         certain = possible = 0
         for atom, bit in self.program.atom_bits.items():
             truth = facts.truth_of(atom) if isinstance(atom, FactHolds) else self._target_truth(target, atom)
@@ -271,13 +272,16 @@ class Evaluation:
             possible |= bit if truth is not False else 0
         return certain, possible
 
-    def effective_target(self, subject: Subject) -> Effective | None:
-        """The rights of the other person, who has no other in turn; facts of the contract that were sent count."""
-        if subject.target is None:
+    def _effective_target(self, subject: Subject) -> Effective | None:
+        """The rights of the other person, who has no other in turn; of the facts sent, those of the contract count.
+
+        Who asks about themselves is the other person too, and what was sent of a person is theirs.
+        """
+        if subject.target is None or not any(isinstance(atom, TargetAtLeast) for atom in self.program.atom_bits):
             return None
-        facts = self.program.catalog.facts
-        of_contract = {name: text for name, text in subject.facts.items() if facts[name].owner == "contract"}
-        return self.effective(Subject(user=subject.target, facts=of_contract, assert_facts=subject.assert_facts))
+        known, itself = self.program.catalog.facts, subject.target == subject.user
+        facts = {name: text for name, text in subject.facts.items() if itself or known[name].owner == "contract"}
+        return self.effective(Subject(user=subject.target, facts=facts, assert_facts=subject.assert_facts))
 
     def _target_truth(self, target: Effective | None, atom: TargetAtLeast) -> Truth:
         if target is None:
