@@ -6,16 +6,19 @@ What it says of its people is proved by `tests/cases/the_demo_tells_its_story.ya
 import asyncio
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
 import httpx
 import pytest
 
 from app.catalogs.world_files import WorldReading, read_world
-from app.domain.catalog import ObligationKind, Polarity
+from app.domain.catalog import ObligationKind, Operation, Polarity
 from app.domain.decisions import check
 from app.domain.holders import ContractStatus, HolderId, TeamKind, UserKind, UserStatus
+from app.domain.requirements import AllOf, AnyOf, AtLeast, Atom, Rule, evaluate
 from app.domain.rights import Evaluation, State, Subject, list_rights
+from app.domain.values import ScopeType, Value
 from app.domain.world import World
 from app.main import create_app, open_services
 from app.services.demo import DEMO_CALLERS, load_demo
@@ -110,6 +113,74 @@ def test_every_restriction_binds_somebody() -> None:
     }
     restrictions = {p.key for p in seeded_program().catalog.permissions if p.polarity is Polarity.RESTRICTION}
     assert bound == restrictions
+
+
+def iterate_values() -> Iterator[dict[str, Value]]:
+    """What each person holds, outside every contract and in each, without owning the account or that contract."""
+    for evaluation in iterate_evaluations():
+        for user in evaluation.world.users:
+            effective = evaluation.effective(Subject(user=user))
+            if not effective.owner:
+                yield {permission.key: value for permission, value, _, _ in list_rights(evaluation, effective)}
+
+
+def test_every_setting_is_set_and_every_rule_is_met_by_somebody_who_owns_nothing() -> None:
+    permissions = [found for found in seeded_program().catalog.permissions if not found.access_level]
+    settings = {found.key for found in permissions if found.polarity is Polarity.SETTING}
+    needing = {found.key for found in permissions if any(rule.enforcement == "enforced" for rule in found.rules)}
+    giving = {found.key for found in permissions if found.implies}
+    assert settings and needing and giving
+    bottoms = {found.key: found.value_type.bottom for found in permissions}
+    held = {key for values in iterate_values() for key, bottom in bottoms.items() if values.get(key, bottom) != bottom}
+    assert (settings | needing | giving) - held == set()
+
+
+def test_every_value_that_stands_beside_another_is_held_by_somebody_who_owns_nothing() -> None:
+    held = [values.items() for values in iterate_values()]
+    for key in ("ringover.dashboard_access.profile", "storm.privileges.supervisor_portal"):
+        value_type = seeded_program().catalog.require_permission(key).value_type
+        assert isinstance(value_type, ScopeType)
+        printed = {value_type.print(value) for items in held for found, value in items if found == key}
+        assert {name for text in printed for name in text.split(", ")} - {"none"} == set(value_type.names)
+
+
+def test_every_operation_of_several_parts_is_open_to_somebody_who_owns_nothing() -> None:
+    """With some target, where it asks something of one."""
+    catalog = seeded_program().catalog
+    closed = {node.key for node in catalog.operations if isinstance(node.requirement, AllOf | AnyOf)}
+    for evaluation in iterate_evaluations():
+        users = list(evaluation.world.users)
+        for key in sorted(closed):
+            node = catalog.nodes[key]
+            assert isinstance(node, Operation)
+            for user, target in product(users, users if key in catalog.leaning_on_target else [None]):
+                subject = Subject(user=user, target=target)
+                effective = evaluation.effective(subject)
+                if not effective.owner and check(evaluation, effective, subject, node, None).allowed:
+                    closed.discard(key)
+                    break
+    assert closed == set()
+
+
+def test_somebody_holds_what_is_advised_against() -> None:
+    catalog = seeded_program().catalog
+
+    def lacks(values: dict[str, Value], rule: Rule) -> bool:
+        def holds(atom: Atom) -> bool:
+            assert isinstance(atom, AtLeast)
+            value_type = catalog.require_permission(atom.node).value_type
+            return value_type.at_least(values.get(atom.node, value_type.bottom), atom.value)
+
+        return rule.enforcement == "advisory" and not evaluate(rule.requirement, holds)
+
+    against = {
+        key
+        for values in iterate_values()
+        for key, value in values.items()
+        for permission in [catalog.require_permission(key)]
+        if value != permission.value_type.bottom and any(lacks(values, rule) for rule in permission.rules)
+    }
+    assert "ringover.calls.can_pick_up_calls_in_waiting_list" in against
 
 
 # ---------------------------------------------------------------------- what is suspended
