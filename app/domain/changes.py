@@ -12,13 +12,13 @@ from typing import Any
 
 from app.domain.compiled import Program
 from app.domain.decisions import applicable_rules
-from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, ErrorCode, PrerequisiteNotMet, TooMany, Warned
+from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, PrerequisiteNotMet, TooMany, Warned
 from app.domain.fixes import FREE, IMPOSSIBLE, Families, Fix, GiveRight, Means, Raising, Suggestion
-from app.domain.holders import MANUAL, ContractId, ContractStatus, Grant, HolderId, Limit, RowId, UserId
-from app.domain.requirements import AtLeast, evaluate, find_missing, iterate_atoms
-from app.domain.rights import Evaluation
+from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RowId
+from app.domain.requirements import AtLeast, iterate_atoms
 from app.domain.values import Value
 from app.domain.violations import Judgement, Violation
+from app.domain.warnings import find_warnings
 from app.domain.world import Change, World
 
 MAX_ROUNDS = 20  # completing a change may uncover more to complete; a chain of requirements is a few rungs deep
@@ -99,7 +99,7 @@ def judge(program: Program, before: World, wish: Wish, stamp: Stamp) -> Outcome:
         Warned(error.message, code=error.code) for error in _refuse(judgement, suspended, wish, stamp)
     ]
     if not errors:
-        warnings += _Warnings(judgement, wish, stamp).collect(violations)
+        warnings += find_warnings(judgement, violations, wish.paths, at=stamp.at)
     return Outcome(changes, judgement.after, errors, cut_refusals(warnings))
 
 
@@ -296,7 +296,7 @@ def _refuse_gain(judgement: Judgement, violation: Violation, affected: int, wish
     needed = ", ".join(f"`{catalog.render(requirement)}`" for requirement in violation.missing)
     return PrerequisiteNotMet(
         f"`{permission.label}` needs {needed}",
-        path=_path_of(judgement, wish, permission.key),
+        path=judgement.path_to(permission.key, wish.paths),
         holder=failure.holder if failure.holder in _known_holders(judgement.before) else None,
         affected=affected,
         node=permission.key,
@@ -321,7 +321,7 @@ def _refuse_loss(
         f"{names} need `{permission.label}`{tail}"
         if len(standing) > 1
         else f"{names} needs `{permission.label}`{tail}",
-        path=_path_of(judgement, wish, permission.key),
+        path=judgement.path_to(permission.key, wish.paths),
         holder=holder if holder in _known_holders(judgement.before) else None,
         affected=max(standing.values()),
         node=permission.key,
@@ -331,142 +331,3 @@ def _refuse_loss(
 
 def _known_holders(world: World) -> frozenset[str]:
     return frozenset((*world.users, *world.roles, *world.teams))
-
-
-def _path_of(judgement: Judgement, wish: Wish, key: str) -> tuple[str, ...]:
-    """Where the request asks for a right, or else for anything at all."""
-    for change in judgement.changes:
-        record = change.record
-        if isinstance(record, Grant | Limit) and record.node == key and record.id in wish.paths:
-            return wish.paths[record.id]
-    return next((wish.paths[change.record.id] for change in judgement.changes if change.record.id in wish.paths), ())
-
-
-# ---------------------------------------------------------------------- warning
-
-
-class _Warnings:
-    """What is done and yet worth saying, for the holders that the change touches."""
-
-    def __init__(self, judgement: Judgement, wish: Wish, stamp: Stamp) -> None:
-        self.judgement = judgement
-        self.program: Program = judgement.program
-        self.catalog = judgement.program.catalog
-        self.wish = wish
-        self.stamp = stamp
-
-    def collect(self, violations: tuple[Violation, ...]) -> Iterator[DomainError]:
-        known = {violation.failure for violation in violations}
-        touched = self.judgement.touched()
-        for holder in touched:
-            for contract in self.judgement.scopes(holder):
-                at = self.stamp.at
-                gained = self._gained(holder, contract, at)
-                yield from self._advise(holder, contract, at, gained)
-                if holder in self.judgement.after.users:
-                    yield from self._held_back(UserId(holder), contract, at, gained)
-        for at in self._ends(touched):
-            for violation in self.judgement.violations_at(at, touched):
-                if violation.failure not in known:
-                    known.add(violation.failure)
-                    yield self._ends_earlier(violation, at)
-
-    def _gained(self, holder: HolderId, contract: ContractId | None, at: datetime) -> list[int]:
-        had, _ = self.judgement.values(False, holder, contract, at)
-        has, _ = self.judgement.values(True, holder, contract, at)
-        return [
-            number
-            for number in self.program.differing(had, has)
-            if not self.program.types[number].at_least(self.program.value(had, number), self.program.value(has, number))
-        ]
-
-    def _advise(
-        self, holder: HolderId, contract: ContractId | None, at: datetime, gained: list[int]
-    ) -> Iterator[DomainError]:
-        if contract is not None and not self._is_scoped(contract):
-            return
-        _, settled = self.judgement.values(True, holder, contract, at)
-        for number in gained:
-            permission = self.catalog.permissions[number]
-            value = self.program.value(settled, number)
-            if value == permission.value_type.bottom:
-                continue
-            for rule in permission.rules:
-                if rule.enforcement == "enforced" or not (
-                    rule.applies_from is None or permission.value_type.at_least(value, rule.applies_from)
-                ):
-                    continue
-
-                def truth(atom: object) -> bool:
-                    if not isinstance(atom, AtLeast):
-                        return True
-                    needed = self.catalog.number_of[atom.node]
-                    return self.program.types[needed].at_least(self.program.value(settled, needed), atom.value)
-
-                if evaluate(rule.requirement, truth) is not True:
-                    unmet = ", ".join(f"`{self.catalog.render(r)}`" for r in find_missing(rule.requirement, truth))
-                    message = f"`{permission.label}` is of little use without {unmet}"
-                    yield Warned(message, path=_path_of(self.judgement, self.wish, permission.key))
-
-    def _is_scoped(self, contract: ContractId) -> bool:
-        """Whether the change itself has rows of a contract: an unscoped change is advised on once."""
-        return any(getattr(change.record, "contract", None) == contract for change in self.judgement.changes)
-
-    def _held_back(
-        self, user: UserId, contract: ContractId | None, at: datetime, gained: list[int]
-    ) -> Iterator[DomainError]:
-        """Rights that the change gives and that a limit on the person, a contract or a product holds back."""
-        if contract is not None and not self._is_scoped(contract):
-            return
-        evaluation = self.judgement.evaluation(True, contract, at)
-        held = evaluation.held_by(user)
-        limited = evaluation.apply_limits(user, held)
-        full = self.program.settle(self.program.join(held, self.judgement.access_met), self.program.met)
-        left = self.program.settle(self.program.join(limited, self.judgement.access_met), self.program.met)
-        for number in self._given(gained, held, evaluation):
-            permission = self.catalog.permissions[number]
-            path = _path_of(self.judgement, self.wish, permission.key)
-            if not permission.value_type.at_least(self.program.value(left, number), self.program.value(full, number)):
-                yield Warned(f"`{permission.label}` is held back by a limit on the person", path=path)
-            elif contract is not None and permission.polarity == "permission":
-                reason = self._shut(evaluation, user)
-                if reason is not None:
-                    yield Warned(f"`{permission.label}` is held back: {reason}", path=path)
-
-    def _given(self, gained: list[int], held: object, evaluation: Evaluation) -> list[int]:
-        """The gained rights, and those that a row of the change gives however much a limit leaves of them."""
-        given = {
-            self.catalog.number_of[change.after.node]
-            for change in self.judgement.changes
-            if isinstance(change.after, Grant) and change.after.counts(evaluation.contract_id, evaluation.at)
-        }
-        return sorted({*gained, *given})
-
-    def _shut(self, evaluation: Evaluation, user: UserId) -> str | None:
-        contract = evaluation.contract
-        if contract is None or evaluation.world.users[user].is_owner:
-            return None
-        if contract.status is not ContractStatus.ACTIVE:
-            return f"the contract `{contract.number}` is not in force"
-        return None if evaluation.is_inside(user) else f"the person has no level in the contract `{contract.number}`"
-
-    def _ends(self, holders: Iterable[HolderId]) -> list[datetime]:
-        """Later moments when a row that the touched holders lean on ends."""
-        world = self.judgement.after
-        ends = {
-            row.valid_until
-            for holder in holders
-            for included in (holder, *world.included_in(holder))
-            for row in world.rows_of(included)
-            if row.valid_until is not None and row.valid_until > self.stamp.at
-        }
-        return sorted(ends)
-
-    def _ends_earlier(self, violation: Violation, at: datetime) -> DomainError:
-        permission = self.catalog.permissions[violation.failure.number]
-        needed = ", ".join(f"`{self.catalog.render(requirement)}`" for requirement in violation.missing)
-        return Warned(
-            f"`{permission.label}` will be suspended from {at.isoformat()}, when {needed} ends",
-            path=_path_of(self.judgement, self.wish, permission.key),
-            code=ErrorCode.PREREQUISITE_ENDS_EARLIER,
-        )

@@ -160,11 +160,11 @@ class Judgement:
         has, settled = self.values(True, failure.holder, failure.contract, at)
         asked = self.program.value(has, failure.number)
         gained = not self.program.types[failure.number].at_least(self.program.value(had, failure.number), asked)
-        missing, lost = self._trace(failure, asked, had=had, has=has, settled=settled)
+        missing, lost = self.trace(failure.number, asked, had=had, has=has, settled=settled)
         return Violation(failure, at, asked, allowed, gained, missing, lost)
 
-    def _trace(
-        self, failure: Failure, asked: Value, *, had: Holding, has: Holding, settled: Holding
+    def trace(
+        self, number: int, asked: Value, *, had: Holding, has: Holding, settled: Holding
     ) -> tuple[tuple[Requirement, ...], tuple[int, ...]]:
         """The unmet atoms below a right, all the way down, and the permissions among them that the change lowers."""
         program, catalog = self.program, self.program.catalog
@@ -177,7 +177,7 @@ class Judgement:
             number = catalog.number_of[atom.node]
             return program.types[number].at_least(program.value(settled, number), atom.value)
 
-        def trace(number: int, value: Value) -> None:
+        def look_below(number: int, value: Value) -> None:
             for rule in applicable_rules(catalog.permissions[number], value):
                 for unmet in find_missing(rule.requirement, truth):
                     if not isinstance(unmet, AtLeast):
@@ -191,9 +191,9 @@ class Judgement:
                                 missing[atom] = None
                             if program.types[needed].at_least(program.value(had, needed), atom.value):
                                 lost[needed] = None
-                        trace(needed, atom.value)
+                        look_below(needed, atom.value)
 
-        trace(failure.number, asked)
+        look_below(number, asked)
         return tuple(missing), tuple(lost)
 
     # ------------------------------------------------------------------ who is first
@@ -210,3 +210,11 @@ class Judgement:
                 if not any(other in included for other in holders):
                     first[holder, number] = len(holders)
         return first
+
+    def path_to(self, key: str, paths: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Where a request asks for a right, or else for anything at all; `paths` are by the id of a record."""
+        for change in self.changes:
+            record = change.record
+            if isinstance(record, Grant | Limit) and record.node == key and record.id in paths:
+                return paths[record.id]
+        return next((paths[change.record.id] for change in self.changes if change.record.id in paths), ())

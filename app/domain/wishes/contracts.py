@@ -157,6 +157,7 @@ def wish_levels(
         if [row.level for row in mine] == [item.level]:
             continue
         changes += [Change(row, None) for row in mine]
+        paths |= {row.id: path for row in mine}
         if item.level is not None:
             row = _level(contract, item.user, item.product, item.level, stamp)
             changes.append(Change(None, row))
