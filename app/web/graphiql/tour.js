@@ -3,17 +3,21 @@
 'use strict';
 const TOUR = [
   {
-    query: `# Who is asking? Every question and every change is made by the person whose token it is.
+    query: `# Who is asking? What is asked and changed here is asked and
+# changed by the person whose token stands above.
 query WhoAmI {
   viewer { user { userName displayName isOwner } }
 }
 `,
   },
   {
-    query: `# What may agent ana do in contract C-100? Leave the system out, and those of all of them come.
+    query: `# What may agent ana do in contract C-100?
+# Leave the system out, and the rights of all of them come.
 query WhatMayAnaDo {
   user(ref: {userName: "ana"}) {
-    effectiveRights(contract: {number: "C-100"}, system: "ringover", states: [ACTIVE]) {
+    effectiveRights(
+      contract: {number: "C-100"}, system: "ringover", states: [ACTIVE]
+    ) {
       permission { label }
       value { text }
     }
@@ -22,10 +26,14 @@ query WhatMayAnaDo {
 `,
   },
   {
-    query: `# Why may she read contact details, what comes with the yes, and what would make it a no?
+    query: `# Why may she read contact details, what comes with the yes,
+# and what would make it a no?
 query WhyMayAna {
   user(ref: {userName: "ana"}) {
-    can(node: "maxcontact.agent.can_read_contact_details", contract: {number: "C-100"}) {
+    can(
+      node: "maxcontact.agent.can_read_contact_details"
+      contract: {number: "C-100"}
+    ) {
       allowed
       state
       obligations { kind fields keep }
@@ -45,7 +53,8 @@ query WhyMayAna {
 `,
   },
   {
-    query: `# Why can supervisor sam not spy on calls, and what would allow it?
+    query: `# Why can supervisor sam not spy on calls?
+# And what would allow it?
 query WhyNotSam {
   check(input: {
     user: {userName: "sam"}
@@ -59,36 +68,60 @@ query WhyNotSam {
       summary
       steps { rule outcome detail }
       contributions { holders { displayName } }
-      wouldAllow { other grants { permission { label } holder { displayName } contract { number } } }
+      wouldAllow {
+        other
+        grants {
+          permission { label }
+          holder { displayName }
+          contract { number }
+        }
+      }
     }
   }
 }
 `,
   },
   {
-    query: `# Who can delete recordings? In storm it is a level of a privilege, in MaxContact a right of its own.
-query WhoDeletesRecordings {
-  storm: permissionNode(key: "storm.customers.delete_recordings_and_chat_messages") {
+    query: `# Who can delete recordings? In storm it takes a level of a
+# privilege, in MaxContact it is a right of its own.
+query WhoDeletes {
+  storm: permissionNode(
+    key: "storm.customers.delete_recordings_and_chat_messages"
+  ) {
     ... on Operation {
       menuPath
       requirement { text }
-      holders(contract: {number: "C-100"}) { totalCount edges { node { displayName isOwner } } }
+      holders(contract: {number: "C-100"}) {
+        totalCount
+        edges { node { displayName isOwner } }
+      }
     }
   }
-  maxcontact: permissionNode(key: "maxcontact.qa.can_delete_recording") {
+  maxcontact: permissionNode(
+    key: "maxcontact.qa.can_delete_recording"
+  ) {
     ... on Permission {
-      holders(contract: {number: "C-200"}) { totalCount edges { node { displayName isOwner } } }
+      holders(contract: {number: "C-200"}) {
+        totalCount
+        edges { node { displayName isOwner } }
+      }
     }
   }
 }
 `,
   },
   {
-    query: `# Which storm operations are open to quentin, and where are they in the menus?
-query StormOperationsOfQuentin {
+    query: `# Which storm operations are open to quentin,
+# and where are they in the menus?
+query OpenToQuentin {
   user(ref: {userName: "quentin"}) {
-    operations(system: "storm", contract: {number: "C-100"}, allowed: true) {
-      node { key ... on Operation { menuPath requirement { text } } }
+    operations(
+      system: "storm", contract: {number: "C-100"}, allowed: true
+    ) {
+      node {
+        key
+        ... on Operation { menuPath requirement { text } }
+      }
     }
   }
 }
@@ -98,40 +131,63 @@ query StormOperationsOfQuentin {
     query: `# May stefan listen in on a call? That hangs on whose call it is.
 query ListeningIn {
   user(ref: {userName: "stefan"}) {
-    toSomebody: can(node: "ringover.recording_and_monitoring.double_listen", contract: {number: "C-200"}) {
-      ...answer
-    }
-    toMilo: can(
-      node: "ringover.recording_and_monitoring.double_listen", contract: {number: "C-200"}, target: {userName: "milo"}
+    onSomebody: can(
+      node: "ringover.recording_and_monitoring.double_listen"
+      contract: {number: "C-200"}
     ) { ...answer }
-    toPia: can(
-      node: "ringover.recording_and_monitoring.double_listen", contract: {number: "C-200"}, target: {userName: "pia"}
+    onMilo: can(
+      node: "ringover.recording_and_monitoring.double_listen"
+      contract: {number: "C-200"}
+      target: {userName: "milo"}
+    ) { ...answer }
+    onPia: can(
+      node: "ringover.recording_and_monitoring.double_listen"
+      contract: {number: "C-200"}
+      target: {userName: "pia"}
     ) { ...answer }
   }
 }
 
-fragment answer on Decision { allowed state missing { text } missingFacts }
+fragment answer on Decision {
+  allowed
+  state
+  missing { text }
+  missingFacts
+}
 `,
   },
   {
-    query: `# Let quality analysts spy on calls. Their role has neither of the rights that this one stands on.
-mutation GrantAlone {
+    query: `# Let quality analysts spy on calls.
+# Their role has neither of the rights that this one needs.
+mutation Grant {
   grantPermissions(input: {
     holder: {role: {key: "quality_analyst"}}
-    grants: [{permission: "web2contact.statistics_management.allowed_to_spy_call"}]
+    grants: [{
+      permission: "web2contact.statistics_management.allowed_to_spy_call"
+    }]
   }) {
     revision
-    errors { code path message ... on PrerequisiteNotMet { missing { text } fixes { grants { permission { label } } } } }
+    errors {
+      code
+      path
+      message
+      ... on PrerequisiteNotMet {
+        missing { text }
+        fixes { grants { permission { label } } }
+      }
+    }
   }
 }
 `,
   },
   {
-    query: `# The same, with what is missing: three changes, one revision.
-mutation GrantWithPrerequisites {
+    query: `# The same, and what it needs along: three changes, one revision.
+mutation GrantInclude {
   grantPermissions(input: {
     holder: {role: {key: "quality_analyst"}}
-    grants: [{permission: "web2contact.statistics_management.allowed_to_spy_call"}]
+    grants: [{
+      permission: "web2contact.statistics_management.allowed_to_spy_call"
+    }]
     onMissingPrerequisites: INCLUDE
     reason: "quality listens in this week"
   }) {
@@ -143,24 +199,33 @@ mutation GrantWithPrerequisites {
 `,
   },
   {
-    query: `# Take the reports menu away again. The other two stand on it.
-mutation RevokeAlone {
+    query: `# Take the reports menu away again. The other two need it.
+mutation Revoke {
   revokePermissions(input: {
     holder: {role: {key: "quality_analyst"}}
-    revokes: [{permission: "web2contact.statistics_management.display_reports_and_statistics_menu"}]
+    revokes: [{
+      permission: "web2contact.statistics_management.display_reports_and_statistics_menu"
+    }]
   }) {
     revision
-    errors { code path message ... on DependentsExist { dependents { label } } }
+    errors {
+      code
+      path
+      message
+      ... on DependentsExist { dependents { label } }
+    }
   }
 }
 `,
   },
   {
-    query: `# The same, with what stands on it: they go together.
-mutation RevokeWithDependents {
+    query: `# The same, and what needs it along: they go together.
+mutation RevokeCascade {
   revokePermissions(input: {
     holder: {role: {key: "quality_analyst"}}
-    revokes: [{permission: "web2contact.statistics_management.display_reports_and_statistics_menu"}]
+    revokes: [{
+      permission: "web2contact.statistics_management.display_reports_and_statistics_menu"
+    }]
     onDependents: CASCADE
   }) {
     revision
@@ -171,10 +236,13 @@ mutation RevokeWithDependents {
 `,
   },
   {
-    query: `# What was done, by whom and why: one entry for each revision, chained by hash.
+    query: `# What was done, by whom and why?
+# One entry for each revision, chained by hash.
 query WhatWasDone {
   auditLog(first: 2) {
-    edges { node { revision actor reason action changes { detail } } }
+    edges {
+      node { revision actor reason action changes { detail } }
+    }
   }
 }
 `,
