@@ -45,6 +45,9 @@ _FACT = re.compile(r"fact\s+(?P<name>\S+)(?:\s*(?P<test>>=|>)\s*(?P<bound>-?[0-9
 _RIGHT = re.compile(r"(?:(?P<whose>target)\s+)?(?P<node>[^\s>]+)(?:\s*>=\s*(?P<value>.+))?")
 
 
+BUILT_IN = Path(__file__).parent / "gateway.yaml"  # the gateway's own rights, part of every catalog in force
+
+
 def load_catalog(paths: Iterable[Path]) -> Catalog:
     """The catalog of these files. Raises `CatalogFaults` with every fault of all of them."""
     documents, faults = [], []

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from sqlmodel import SQLModel
 
 from app.db import tables
-from app.domain.audit import AuditEntry, read_change, render_change
+from app.domain.audit import AuditEntry, read_change, render_change, scope_of
 from app.domain.catalog import Catalog
 from app.domain.contracts import AccessLevel
 from app.domain.holders import (
@@ -169,6 +169,7 @@ def read_audit_entry(row: Values) -> AuditEntry:
 
 def columns_of_entry(entry: AuditEntry) -> dict[str, Any]:
     columns = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    columns["scope"] = scope_of(entry)
     columns["subjects"] = json.dumps(list(entry.subjects))
     columns["changes"] = json.dumps([render_change(change) for change in entry.changes], ensure_ascii=False)
     return columns

@@ -53,6 +53,7 @@ class AuditEntryRow(SQLModel, table=True):
         Index("audit_by_time", "at"),
         Index("audit_by_actor", "actor"),
         Index("audit_by_action", "action"),
+        Index("audit_by_scope", "scope", "revision"),
     )
     revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     at: datetime = Field(sa_type=UtcDateTime)
@@ -63,6 +64,7 @@ class AuditEntryRow(SQLModel, table=True):
     reason: str | None = None
     subjects: str = Field(sa_type=Text)  # JSON list of ids
     changes: str = Field(sa_type=Text)  # JSON list of change records
+    scope: str | None = None  # the contract that each of the changes is scoped to; NULL where there is no such one
     previous_hash: str
     hash: str
 
@@ -268,3 +270,30 @@ class TokenRow(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class SecurityEventRow(SQLModel, table=True):
+    """A refused attempt to raise rights. No part of the audit chain: nothing was changed."""
+
+    __tablename__ = "security_events"
+    __table_args__ = (Index("security_events_by_time", "at"), Index("security_events_of", "actor_id"))
+    number: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor: str
+    actor_id: str
+    token: str | None = None
+    action: str
+    refusals: str = Field(sa_type=Text)  # JSON list of codes and messages
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """The first answer that a caller's idempotency key was given, written in the transaction of the change."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_by_time", "at"),)
+    caller: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    action: str
+    fingerprint: str  # SHA-256 of the canonical text of the input
+    answer: str = Field(sa_type=Text)  # JSON
+    at: datetime = Field(sa_type=UtcDateTime)

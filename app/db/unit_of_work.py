@@ -19,9 +19,11 @@ from app.db.mapping import ENTITIES, TABLE_OF, columns_of, columns_of_entry
 from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
 from app.db.repositories.contracts import Contracts
+from app.db.repositories.idempotency import Idempotency
 from app.db.repositories.reading import Reader
 from app.db.repositories.roles import Roles
 from app.db.repositories.rows import Rows
+from app.db.repositories.security import SecurityLog
 from app.db.repositories.teams import Teams
 from app.db.repositories.tokens import Tokens
 from app.db.repositories.users import Users
@@ -46,6 +48,8 @@ class ReadingUnit:
         self.worlds = Worlds(self.reader)
         self.audit = Audit(self.reader)
         self.tokens = Tokens(self.reader)
+        self.security = SecurityLog(self.reader)
+        self.idempotency = Idempotency(self.reader)
         self.catalogs = Catalogs(self.reader)
 
 

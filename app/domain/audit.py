@@ -29,6 +29,9 @@ from app.domain.holders import (
 from app.domain.values import Value
 from app.domain.world import Change
 
+_ON_HOLDERS = frozenset(
+    {"grant", "revoke", "limit", "lift_limit", "assign", "unassign", "add_member", "remove_member"}
+)  # the actions on rows that hang on a holder, whatever contract they are scoped to
 FIRST_HASH = "0" * 64  # what stands before the first entry
 _ACTIONS: dict[type, tuple[str, str, str]] = {  # created, ended, known differently
     User: ("create_user", "end_user", "update_user"),
@@ -191,6 +194,23 @@ def _render_attribute(value: object) -> str:
     if isinstance(value, frozenset | tuple):
         return ", ".join(sorted(str(item) for item in value)) or "none"
     return "none" if value is None else str(value)
+
+
+def is_about(entry: AuditEntry, subject: str) -> bool:
+    """Whether an entry changed a thing or what hangs on it: giving a role to somebody does not change the role.
+
+    Of a contract that is its attributes, levels, links and facts; grants that are scoped to it hang on their holders.
+    """
+    return any(
+        change.holder == subject or (change.contract == subject and change.action not in _ON_HOLDERS)
+        for change in entry.changes
+    )
+
+
+def scope_of(entry: AuditEntry) -> str | None:
+    """The contract that each change of an entry is scoped to; None where there is no such one."""
+    scopes = {change.contract for change in entry.changes}
+    return scopes.pop() if len(scopes) == 1 else None
 
 
 def name_subjects(changes: Iterable[ChangeRecord]) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from app.domain.callers import Need, Right, Standing
 from app.domain.compiled import NOTHING, Holding
-from app.domain.contracts import CORE, AccessLevel, level_of_value
+from app.domain.contracts import CORE, AccessLevel, level_of_value, settable_levels
 from app.domain.errors import NotPermitted
-from app.domain.holders import ContractId, User, UserId, UserKind, UserStatus
+from app.domain.holders import Access, ContractId, User, UserId, UserKind, UserStatus
 from app.domain.rights import Evaluation, Subject
 from app.domain.values import Level
 
@@ -117,6 +117,27 @@ class Authority:
     def sets_levels(self, contract: ContractId) -> bool:
         """Whether the caller sets levels of a contract, within the bounds of SEMANTICS section 7."""
         return self.owns_account or self.core_level(contract) in SETTERS
+
+    def settable(self, row: Access) -> frozenset[AccessLevel | None]:
+        """What the caller may make of a level that somebody has (SEMANTICS section 7); None: remove it."""
+        contract = None if row.contract is None else self.world.contracts.get(row.contract)
+        if contract is None or contract.owner == row.user:
+            return frozenset()
+        account_owner = self.owns_account
+        setter = self.core_level(contract.id)
+        found = settable_levels(setter, row.product, row.level, account_owner=account_owner)
+        if account_owner:
+            return found
+        rungs = list(AccessLevel)
+        return frozenset(
+            level
+            for level in found
+            if level is None
+            or not (
+                self.caps_level(contract.id, row.product, level)
+                or (row.user == self.caller and rungs.index(level) > rungs.index(row.level))
+            )
+        )
 
     # ------------------------------------------------------------------ operations
 

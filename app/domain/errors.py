@@ -123,6 +123,20 @@ class SelfElevation(DomainError):
 
 
 @dataclass(eq=False)
+class StaleRevision(DomainError):
+    """What a request is about has changed since the caller looked."""
+
+    code: ErrorCode = field(default=ErrorCode.STALE_REVISION, kw_only=True)
+
+
+@dataclass(eq=False)
+class IdempotencyMismatch(DomainError):
+    """An idempotency key was used for another request."""
+
+    code: ErrorCode = field(default=ErrorCode.IDEMPOTENCY_MISMATCH, kw_only=True)
+
+
+@dataclass(eq=False)
 class TooMany(DomainError):
     """More in one request than is taken, or more refusals than are listed."""
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from app.domain.catalog import Catalog, Fact, FactOwner, FactType
 from app.domain.errors import InvalidValue
 from app.domain.holders import ContractId, UserId
 from app.domain.requirements import FactHolds, FactTest, Truth
-from app.domain.world import World
+from app.domain.world import HolderRows, World
 
 SUBSCRIBER_LINKED = "subscriber_linked"
 _NUMBER = {
@@ -33,7 +34,13 @@ def parse_fact(fact: Fact, text: str) -> Decimal | bool:
     return Decimal(text)
 
 
-def stored_facts(world: World, *, contract: ContractId | None, user: UserId | None) -> Mapping[str, str]:
+class HasRows(Protocol):
+    """A world, or what somebody sees of one."""
+
+    def rows_of(self, holder: str) -> HolderRows: ...
+
+
+def stored_facts(world: HasRows, *, contract: ContractId | None, user: UserId | None) -> Mapping[str, str]:
     """The facts stored of a contract and of a user; a user's fact of the contract goes before one of everywhere."""
     found: dict[str, str] = {}
     if user is not None:
@@ -95,7 +102,7 @@ def gather_facts(
     return KnownFacts(values)
 
 
-def find_subscriber(world: World, *, contract: ContractId | None, user: UserId) -> str | None:
+def find_subscriber(world: HasRows, *, contract: ContractId | None, user: UserId) -> str | None:
     """The subscriber to whom a person is linked in a contract."""
     if contract is None:
         return None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.domain.holders import ContractId, ContractStatus, RoleId, TeamId, TeamKind, UserKind, UserStatus
+from app.domain.sight import Audience
 
 Inclusion = Literal["role", "team", "contract"]  # what users may be directly in
 
@@ -19,37 +20,52 @@ class UserFilter:
     role: RoleId | None = None
     team: TeamId | None = None
     contract: ContractId | None = None
+    audience: Audience | None = None  # those alone whom a caller sees; None: everybody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFilter:
+    """Which people of a role, a team or a contract: by rows of these contracts (None: any), among these people."""
+
+    contracts: frozenset[ContractId] | None = None
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFilter:
-    """Which roles; `grants`: with a row of their own that grants this permission."""
+    """Which roles; `grants`: with a row of their own that grants this permission; `ids`: these alone (None: any)."""
 
     search: str | None = None
     archived: bool | None = None
     grants: str | None = None
+    ids: frozenset[RoleId] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamFilter:
-    """Which teams."""
+    """Which teams; `ids`: these alone (None: any)."""
 
     search: str | None = None
     kind: TeamKind | None = None
     archived: bool | None = None
+    ids: frozenset[TeamId] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractFilter:
-    """Which contracts."""
+    """Which contracts; `ids`: these alone (None: any)."""
 
     search: str | None = None
     status: ContractStatus | None = None
+    ids: frozenset[ContractId] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which entries; `since` is included, `until` is not. `actor` is an id or a user name."""
+    """Which entries; `since` is included, `until` is not. `actor` is an id or a user name.
+
+    `scopes`: entries all of whose changes are scoped to one of these contracts (None: any entry).
+    """
 
     actor: str | None = None
     action: str | None = None
@@ -57,3 +73,4 @@ class AuditFilter:
     since: datetime | None = None
     until: datetime | None = None
     after_revision: int | None = None
+    scopes: frozenset[ContractId] | None = None

@@ -106,13 +106,19 @@ class Guard:
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def errors(self) -> list[DomainError]:
-        """Why the caller may not make this change; nothing for an account owner. A wrong right hides all else."""
+        """Why the caller may not make this change; nothing for an account owner. A right that lacks hides all else."""
         if self.authority.owns_account:
             return []
-        missing = list(self._guard_needs())
-        if missing:
-            return missing
-        return [*self._guard_reach(), *self._guard_giving(), *self._guard_self(), *self._guard_levels()]
+        return self.needs() or [
+            *self._guard_reach(),
+            *self._guard_giving(),
+            *self._guard_self(),
+            *self._guard_levels(),
+        ]
+
+    def needs(self) -> list[DomainError]:
+        """The rights of the gateway that the caller lacks for this change, each once."""
+        return [] if self.authority.owns_account else list(self._guard_needs())
 
     # ------------------------------------------------------------------ 1: the right that a change needs
 

@@ -17,6 +17,7 @@ from app.domain.catalog import Catalog
 from app.domain.holders import UserId
 from app.domain.world import World
 from app.services.context import Reading, Services
+from app.services.seeing import Seen
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -41,7 +42,7 @@ class Operation:
         """The snapshot of this operation, opened when it is first needed."""
         async with self._opening:
             if self._reading is None:
-                self._reading = await self._stack.enter_async_context(self.services.reading())
+                self._reading = await self._stack.enter_async_context(self.services.reading(self.caller))
                 await self._reading.load_world()
             return self._reading
 
@@ -50,7 +51,9 @@ class Operation:
         await self.close()
         if after is not None:
             reading = await self.read()
-            self._reading = Reading(self.services, reading.unit, revision=reading.revision, world=after)
+            self._reading = Reading(
+                self.services, reading.unit, revision=reading.revision, caller=self.caller, world=after
+            )
 
     async def close(self) -> None:
         """Ends the snapshot."""
@@ -58,15 +61,16 @@ class Operation:
         self._loaders.clear()
         await self._stack.aclose()
 
-    async def load_people(self, *users: UserId) -> World:
-        """The world with these people in it; those asked for at the same time are loaded together."""
+    async def look(self, *users: UserId) -> Seen:
+        """What the caller sees, these people included; those asked for at the same time are loaded together."""
 
-        async def load(wanted: list[UserId]) -> list[World]:
-            world = await (await self.read()).load_world(wanted)
-            return [world] * len(wanted)
+        async def load(wanted: list[UserId]) -> list[UserId]:
+            await (await self.read()).load_world(wanted)
+            return wanted
 
-        worlds = await self.loader("people", load).load_many(users)
-        return worlds[-1] if worlds else await (await self.read()).load_world()
+        await self.loader("people", load).load_many(users)
+        # Not what the loader gave: of those asked for earlier it keeps the world of that time, without the others.
+        return await (await self.read()).look()
 
     def loader(
         self, name: str, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]], *, cache: bool = True

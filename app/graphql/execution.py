@@ -24,6 +24,7 @@ from graphql import (
     validate,
 )
 from graphql.execution import get_variable_values
+from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.domain.callers import Caller
 from app.graphql.context import Operation
@@ -141,7 +142,7 @@ def _show(error: GraphQLError) -> Mapping[str, Any]:
     original = error.original_error
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
-    if original is None or isinstance(original, Fault):
+    if original is None or isinstance(original, Fault | StrawberryInputCoercionError):
         return _with_code(error, FaultCode.BAD_USER_INPUT).formatted
     reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]
     log("a field failed", level=40, exception=original, reference=reference, path=error.path)

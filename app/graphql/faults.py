@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from graphql import GraphQLError
 
-from app.domain.errors import DomainError, InvalidValue
+from app.domain.errors import DomainError, ErrorCode, InvalidValue
 
 
 class FaultCode(StrEnum):
@@ -30,9 +30,11 @@ class Fault(GraphQLError):
 
 def fault_of(errors: Iterable[DomainError]) -> Fault:
     """Refusals of a question that has no place for them as data."""
+    errors = list(errors)
     messages = []
     for error in errors:
         where = ".".join(error.path)
         expected = f"; expected {error.expected}" if isinstance(error, InvalidValue) else ""
         messages.append(f"{where}: {error}{expected}" if where else f"{error}{expected}")
-    return Fault("; ".join(messages))
+    forbidden = any(error.code is ErrorCode.NOT_PERMITTED for error in errors)
+    return Fault("; ".join(messages), FaultCode.FORBIDDEN if forbidden else FaultCode.BAD_USER_INPUT)

@@ -4,11 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.callers import OPERATIONS, Right
 from app.domain.catalog import Operation, Permission
 from app.domain.contributions import Contribution, find_contributions
 from app.domain.decisions import Decision, check, find_fact_faults, name_missing, read_question, refuse_question
-from app.domain.errors import DomainError, Duplicate, Refused
-from app.domain.holders import RoleId, User, UserId, UserStatus
+from app.domain.errors import DomainError, Duplicate, NotPermitted, Refused
+from app.domain.explanation import Explanation, explain
+from app.domain.fixes import EndRow, GiveRight, GiveRole, JoinTeam, LiftLimit, Suggestion
+from app.domain.holders import Limit, RoleId, User, UserId, UserStatus
 from app.domain.paging import Page, Slice, slice_sorted
 from app.domain.requirements import Requirement
 from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
@@ -65,6 +68,7 @@ async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[
     found = await find_references(reading, places)
     people = [found.user(place.ref) for place in places if place.noun == "user"]
     await reading.load_world([person for person in people if person])
+    sight = await reading.sight()
     decisions = []
     for question in questions:
         facts, errors = _facts(question.facts)
@@ -75,19 +79,55 @@ async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[
         )  # fmt: skip
         errors += [found.refusals[place] for place in _places(question) if place in found.refusals]
         errors += faults
+        contract = found.contract(question.contract)
+        if not errors and not sight.sees_rights(found.user(question.user), contract):
+            errors.append(_refuse_view("check", "user"))
         at = question.at or reading.now
         if errors or node is None:
             decisions.append(refuse_question(tuple(errors), node=node, at=at))
             continue
-        evaluation = await reading.evaluate((), found.contract(question.contract), at)
+        evaluation = await reading.evaluate((), contract, at)
         subject = Subject(
             user=found.user(question.user),
             target=None if question.target is None else found.user(question.target),
             target_subscriber=question.target_subscriber,
             facts=facts,
+            assert_facts=sight.asserts_facts(contract),
         )
         decisions.append(check(evaluation, evaluation.effective(subject), subject, node, asked))
     return decisions
+
+
+async def explain_to(reading: Reading, decision: Decision) -> Explanation:
+    """The explanation of a decision, without the sets that name roles, teams or other people's rows not to be seen."""
+    found = explain(decision)
+    if decision.subject is None or reading.caller is None:
+        return found
+    sight, subject, contract = await reading.sight(), decision.subject.user, decision.contract
+
+    def shown(suggestion: Suggestion) -> bool:
+        match suggestion:
+            case GiveRole(user=user, role=role):
+                return sight.sees_role(role) and about(user)
+            case JoinTeam(user=user, team=team):
+                return sight.sees_team(team) and about(user)
+            case GiveRight(holder=holder) | LiftLimit(limit=Limit(holder=holder)):
+                return about(holder)
+            case EndRow(row=row):
+                return about(row.holder)
+        return True
+
+    def about(holder: str) -> bool:
+        return holder == subject or sight.sees_rights(holder, contract)
+
+    allow = tuple(fix for fix in found.would_allow if all(map(shown, fix)))
+    deny = tuple(fix for fix in found.would_deny if all(map(shown, fix)))
+    whole = len(allow) == len(found.would_allow) and len(deny) == len(found.would_deny)
+    return Explanation(allow, deny, found.complete and whole)
+
+
+def _refuse_view(operation: str, *path: str) -> DomainError:
+    return NotPermitted(f"you may not see this. {OPERATIONS[operation]}", path=path)
 
 
 def _places(question: CheckAsked) -> list[Place]:
@@ -114,10 +154,13 @@ async def evaluate_user(
     found = await find_references(reading, places)
     facts, errors = _facts(circumstances.facts)
     errors += [*found.errors, *find_fact_faults(reading.catalog, facts)]
+    contract, sight = found.contract(circumstances.contract), await reading.sight()
+    if not errors and not sight.sees_rights(user, contract):
+        errors.append(_refuse_view("User.effectiveRights"))
     if errors:
         raise Refused(errors)
-    evaluation = await reading.evaluate([user], found.contract(circumstances.contract), circumstances.at)
-    subject = Subject(user=user, facts=facts)
+    evaluation = await reading.evaluate([user], contract, circumstances.at)
+    subject = Subject(user=user, facts=facts, assert_facts=sight.asserts_facts(contract))
     return evaluation, evaluation.effective(subject), subject
 
 
@@ -175,6 +218,8 @@ async def list_role_rights(
     found = await find_references(reading, places)
     if found.errors:
         raise Refused(found.errors)
+    if not (await reading.sight()).sees_rights(role, found.contract(contract)):
+        raise Refused([_refuse_view("Role.rights")])
     evaluation = await reading.evaluate((), found.contract(contract))
     effective = evaluation.effective_role(role)
     rights = {}
@@ -196,7 +241,10 @@ async def list_holders(
     at_least: ValueInput | None,
     part: Slice,
 ) -> tuple[Page[User], int]:
-    """The users whose effective value is at least V, in the order of their names, a slice of them and their number."""
+    """The users whose effective value is at least V, in the order of their names, a slice of them and their number.
+
+    Those whom the caller does not see are left out.
+    """
     _, asked, errors = read_question(
         reading.catalog, node=node.key, at_least=at_least, has_target=False, has_target_subscriber=False, facts={}
     )
@@ -204,8 +252,15 @@ async def list_holders(
     found = await find_references(reading, places)
     if errors or found.errors:
         raise Refused([*errors, *found.errors])
+    sight = await reading.sight()
+    if not sight.reaches(Right.VIEW_RIGHTS, found.contract(contract)):
+        raise Refused([_refuse_view("Permission.holders")])
     evaluation = await reading.evaluate(None, found.contract(contract))
-    holders = [user for user in evaluation.world.users.values() if _holds(evaluation, user, node, asked)]
+    holders = [
+        user
+        for user in evaluation.world.users.values()
+        if sight.sees_user(evaluation.world, user.id) and _holds(evaluation, user, node, asked)
+    ]
     holders.sort(key=lambda user: user.user_name)
     return slice_sorted(holders, part, key=lambda user: (user.user_name,)), len(holders)
 

@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from app.db.unit_of_work import Database, ReadingUnit
+from app.domain.authority import Authority
+from app.domain.callers import Caller
 from app.domain.catalog import Catalog
 from app.domain.compiled import Program
-from app.domain.holders import ContractId, UserId
+from app.domain.holders import ContractId, UserId, UserStatus
 from app.domain.ids import PREFIX_OF, make_id
 from app.domain.rights import Evaluation
+from app.domain.sight import Sight
 from app.domain.world import Change, World
+from app.services.seeing import Seen
 
 
 def read_clock() -> datetime:
@@ -48,10 +52,13 @@ class Services:
         return make_id(PREFIX_OF[kind], self.clock(), self.randomness(10))
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator["Reading"]:
-        """Everything that one document reads: one snapshot, one revision, one moment."""
+    async def reading(self, caller: Caller | None = None) -> AsyncIterator["Reading"]:
+        """Everything that one document reads: one snapshot, one revision, one moment, for one caller.
+
+        Without a caller the gateway itself reads (the command line of whoever owns the database), and sees everything.
+        """
         async with self.database.reading(self.catalog) as unit:
-            yield Reading(self, unit, revision=await unit.audit.find_last_revision())
+            yield Reading(self, unit, revision=await unit.audit.find_last_revision(), caller=caller)
 
     async def load_directory(self, unit: ReadingUnit, revision: int) -> World:
         """All roles, teams and contracts at a revision. A revision never changes, so the last one asked for is kept."""
@@ -67,14 +74,27 @@ class Services:
 
 
 class Reading:
-    """One snapshot being read. People are loaded when somebody asks for them, and stay."""
+    """One snapshot being read. People are loaded when somebody asks for them, and stay.
 
-    def __init__(self, services: Services, unit: ReadingUnit, *, revision: int, world: World | None = None) -> None:
+    `load_world` is everything there is; `look` is what of it the caller may see, and all that a door is shown.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        unit: ReadingUnit,
+        *,
+        revision: int,
+        caller: Caller | None = None,
+        world: World | None = None,
+    ) -> None:
         self.services = services
         self.unit = unit
         self.revision = revision
+        self.caller = caller
         self.now = services.clock()
         self._world = world  # given: the world after a dry run, which the database does not know
+        self._sight: Sight | None = None
         self._everybody = False
         self._evaluations: dict[tuple[ContractId | None, datetime], Evaluation] = {}
         self._loading = asyncio.Lock()
@@ -105,6 +125,42 @@ class Reading:
             self._everybody = people is None
             self._evaluations.clear()
             return self._world
+
+    async def sight(self) -> Sight:
+        """What the caller sees, by what the caller holds at this revision."""
+        if self._sight is None:
+            self._sight = Sight(await self.authority() if self.caller is not None else None)
+        return self._sight
+
+    async def authority(self) -> Authority:
+        """What the caller holds at this revision."""
+        assert self.caller is not None, "the gateway itself needs no authority"
+        world = await self._world_of(self.caller.user)
+
+        kept: dict[tuple[ContractId | None, datetime], Evaluation] = {}
+
+        def evaluation(contract: ContractId | None, at: datetime) -> Evaluation:
+            known = contract if contract in world.contracts else None  # registered by the very change under way
+            if (known, at) not in kept:
+                kept[known, at] = Evaluation(self.program, world, contract=known, at=at)
+            return kept[known, at]
+
+        return Authority(self.caller.user, evaluation, at=self.now)
+
+    async def _world_of(self, caller: UserId) -> World:
+        """A world with whatever the caller holds in it. Of an account owner the rows do not matter."""
+        world = await self.load_world()
+        if caller in world.users:
+            return world
+        found = await self.unit.users.find_by("id", [caller])
+        if found and found[0].is_owner and found[0].status is UserStatus.ACTIVE:
+            return world.changed([Change(None, found[0])])
+        return await self.load_world([caller])
+
+    async def look(self, people: Iterable[UserId] = ()) -> Seen:
+        """What the caller sees of the world with these people in it."""
+        sight = await self.sight()
+        return Seen(await self.load_world(people), sight)
 
     async def evaluate(
         self, people: Iterable[UserId] | None, contract: ContractId | None, at: datetime | None = None

@@ -1,14 +1,14 @@
 """Contracts, access levels, links to subscribers, facts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, Wish
 from app.domain.contracts import AccessLevel
 from app.domain.errors import InvalidValue
 from app.domain.filters import ContractFilter
-from app.domain.holders import Contract, ContractId, ContractStatus
+from app.domain.holders import Access, Contract, ContractId, ContractStatus
 from app.domain.paging import Page, Slice
 from app.domain.wishes import contracts as wishes
 from app.domain.wishes.contracts import LevelAsked
@@ -188,18 +188,30 @@ async def _find_one(writing: Writing, contract: Ref) -> ContractId:
 
 
 async def find_contract(reading: Reading, contract: Ref) -> Contract | None:
-    """A contract by reference."""
-    world = await reading.load_world()
-    return next(
-        (known for known in world.contracts.values() if getattr(known, contract.attribute) == contract.value), None
-    )
+    """A contract by reference; None for one that the caller does not see."""
+    seen = await reading.look()
+    return next((known for known in seen.contracts() if getattr(known, contract.attribute) == contract.value), None)
+
+
+async def list_settable(reading: Reading, row: Access) -> list[AccessLevel]:
+    """The levels that the caller may set in place of one, lowest first."""
+    if reading.caller is None:
+        return []
+    settable = (await reading.authority()).settable(row)
+    return [level for level in AccessLevel if level in settable]
 
 
 async def list_contracts(reading: Reading, wanted: ContractFilter, part: Slice) -> Page[Contract]:
-    """A page of contracts by number."""
-    return await reading.unit.contracts.read_page(wanted, part)
+    """A page of the contracts that the caller sees, by number."""
+    return await reading.unit.contracts.read_page(await _seen(reading, wanted), part)
 
 
 async def count_contracts(reading: Reading, wanted: ContractFilter) -> int:
-    """How many contracts there are in all."""
-    return await reading.unit.contracts.count(wanted)
+    """How many contracts there are in all that the caller sees."""
+    return await reading.unit.contracts.count(await _seen(reading, wanted))
+
+
+async def _seen(reading: Reading, wanted: ContractFilter) -> ContractFilter:
+    seen = await reading.look()
+    ids = frozenset(contract.id for contract in seen.contracts())
+    return wanted if len(ids) == len(seen.world.contracts) else replace(wanted, ids=ids)

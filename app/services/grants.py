@@ -222,5 +222,6 @@ async def _find_assigned(
 
 
 async def find_rows(reading: Reading, ids: Sequence[str]) -> list[AnyRow]:
-    """Grants, limits, assignments, memberships and access levels by their ids."""
-    return await reading.unit.rows.find(list(ids))
+    """Grants, limits, assignments, memberships and access levels by their ids, those that the caller sees."""
+    sight = await reading.sight()
+    return [row for row in await reading.unit.rows.find(list(ids)) if sight.sees_row(row)]

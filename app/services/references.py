@@ -85,11 +85,16 @@ async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
     """Resolves references. What names nothing is refused in the same words as what is not to be seen."""
     places = list(places)
     found = Found()
-    world = await reading.load_world()
-    found.records |= await _find_users(reading, [place.ref for place in places if place.noun == "user"])
-    for noun, known in (("role", world.roles), ("team", world.teams), ("contract", world.contracts)):
+    users = await _find_users(reading, [place.ref for place in places if place.noun == "user"])
+    sight = await reading.sight()
+    scoped = [user.id for user in users.values()] if sight.audience() is not None else []
+    seen = await reading.look(scoped)  # whom one sees by a contract hangs on their levels, which are rows
+    if scoped:
+        users = {named: user for named, user in users.items() if seen.user(user.id) is not None}
+    found.records |= users
+    for noun, known in (("role", seen.roles), ("team", seen.teams), ("contract", seen.contracts)):
         for attribute in dict.fromkeys(place.ref.attribute for place in places if place.noun == noun):
-            found.records |= {(noun, Ref(attribute, getattr(r, attribute))): r for r in known.values()}  # type: ignore[misc]  # three kinds in turn
+            found.records |= {(noun, Ref(attribute, getattr(r, attribute))): r for r in known()}  # type: ignore[misc]  # three kinds in turn
     for place in places:
         if (place.noun, place.ref) not in found.records:
             message = f"there is no {place.noun} `{show(place.ref.value)}`"
@@ -97,8 +102,8 @@ async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
     return found
 
 
-async def _find_users(reading: Reading, refs: Sequence[Ref]) -> dict[tuple[Noun, Ref], User | Role | Team | Contract]:
-    found: dict[tuple[Noun, Ref], User | Role | Team | Contract] = {}
+async def _find_users(reading: Reading, refs: Sequence[Ref]) -> dict[tuple[Noun, Ref], User]:
+    found: dict[tuple[Noun, Ref], User] = {}
     world = await reading.load_world()
     for ref in refs:
         if ref.attribute == "id" and ref.value in world.users:

@@ -105,16 +105,22 @@ def _parents(parents: Sequence[Ref], found: Found) -> tuple[RoleId, ...]:
 
 
 async def find_role(reading: Reading, role: Ref) -> Role | None:
-    """A role by reference."""
-    world = await reading.load_world()
-    return next((known for known in world.roles.values() if getattr(known, role.attribute) == role.value), None)
+    """A role by reference; None for one that the caller does not see."""
+    seen = await reading.look()
+    return next((known for known in seen.roles() if getattr(known, role.attribute) == role.value), None)
 
 
 async def list_roles(reading: Reading, wanted: RoleFilter, part: Slice) -> Page[Role]:
-    """A page of roles by key."""
-    return await reading.unit.roles.read_page(wanted, part)
+    """A page of the roles that the caller sees, by key."""
+    return await reading.unit.roles.read_page(await _seen(reading, wanted), part)
 
 
 async def count_roles(reading: Reading, wanted: RoleFilter) -> int:
-    """How many roles there are in all."""
-    return await reading.unit.roles.count(wanted)
+    """How many roles there are in all that the caller sees."""
+    return await reading.unit.roles.count(await _seen(reading, wanted))
+
+
+async def _seen(reading: Reading, wanted: RoleFilter) -> RoleFilter:
+    seen = await reading.look()
+    ids = frozenset(role.id for role in seen.roles())
+    return wanted if len(ids) == len(seen.world.roles) else replace(wanted, ids=ids)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.catalogs.catalog_files import catalog_data, load_catalog, restore_catalog
+from app.catalogs.catalog_files import BUILT_IN, catalog_data, load_catalog, restore_catalog
 from app.db.repositories.catalogs import StoredCatalog
 from app.db.unit_of_work import Database, WritingUnit
 from app.domain.audit import AuditEntry, ChangeRecord
@@ -28,11 +28,12 @@ def find_catalog_files(folder: Path) -> list[Path]:
 async def adopt_catalog(
     database: Database, files: Sequence[Path], *, at: datetime, new_id: Callable[[type], str]
 ) -> Program:
-    """The program of the catalog files, which from now on are in force.
+    """The program of the catalog files and of the built-in system `gateway`, which from now on are in force.
 
     A catalog that differs from the one in force is a revision with an audit entry. Rows of a node that is gone move to
     the node that its file maps it to; where there is none, or a value is not one any more, `Refused` names the rows.
     """
+    files = [BUILT_IN, *files]
     catalog = load_catalog(files)
     data = catalog_data(files)
     async with database.reading() as unit:

@@ -140,16 +140,22 @@ async def _find_members(writing: Writing, members: Members) -> tuple[TeamId, Mem
 
 
 async def find_team(reading: Reading, team: Ref) -> Team | None:
-    """A team by reference."""
-    world = await reading.load_world()
-    return next((known for known in world.teams.values() if getattr(known, team.attribute) == team.value), None)
+    """A team by reference; None for one that the caller does not see."""
+    seen = await reading.look()
+    return next((known for known in seen.teams() if getattr(known, team.attribute) == team.value), None)
 
 
 async def list_teams(reading: Reading, wanted: TeamFilter, part: Slice) -> Page[Team]:
-    """A page of teams by key."""
-    return await reading.unit.teams.read_page(wanted, part)
+    """A page of the teams that the caller sees, by key."""
+    return await reading.unit.teams.read_page(await _seen(reading, wanted), part)
 
 
 async def count_teams(reading: Reading, wanted: TeamFilter) -> int:
-    """How many teams there are in all."""
-    return await reading.unit.teams.count(wanted)
+    """How many teams there are in all that the caller sees."""
+    return await reading.unit.teams.count(await _seen(reading, wanted))
+
+
+async def _seen(reading: Reading, wanted: TeamFilter) -> TeamFilter:
+    seen = await reading.look()
+    ids = frozenset(team.id for team in seen.teams())
+    return wanted if len(ids) == len(seen.world.teams) else replace(wanted, ids=ids)

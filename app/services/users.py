@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.callers import Caller
+from app.domain.callers import Caller, Right
 from app.domain.changes import Wish
 from app.domain.errors import DomainError
-from app.domain.filters import Inclusion, UserFilter
+from app.domain.filters import Inclusion, MemberFilter, UserFilter
 from app.domain.holders import User, UserId, UserKind, UserStatus
 from app.domain.paging import Page, Slice
 from app.domain.tokens import TokenRecord
@@ -85,9 +85,10 @@ class UsersAsked:
 
 
 async def find_user(reading: Reading, user: Ref) -> User | None:
-    """A user by reference."""
-    found = await reading.unit.users.find_by(user.attribute, [user.value])
-    return found[0] if found else None
+    """A user by reference; None for whom the caller does not see."""
+    found = await find_references(reading, [Place("user", user)])
+    record = found.records.get(("user", user))
+    return record if isinstance(record, User) else None
 
 
 async def list_users(reading: Reading, asked: UsersAsked, part: Slice) -> Page[User]:
@@ -118,6 +119,7 @@ async def _filter(reading: Reading, asked: UsersAsked) -> UserFilter | None:
         role=None if asked.role is None else found.role(asked.role),
         team=None if asked.team is None else found.team(asked.team),
         contract=found.contract(asked.contract),
+        audience=(await reading.sight()).audience(),
     )  # fmt: skip
 
 
@@ -128,18 +130,33 @@ async def list_included_users(
     reading: Reading, noun: Inclusion, ids: Sequence[str], part: Slice
 ) -> dict[str, Page[User]]:
     """For each role, team or contract a page of the users directly in it, in one statement for all of them."""
-    return await reading.unit.users.read_included_pages(noun, ids, part)
+    return await reading.unit.users.read_included_pages(noun, ids, await _member_filter(reading, noun), part)
 
 
 async def count_included_users(reading: Reading, noun: Inclusion, ids: Sequence[str]) -> dict[str, int]:
     """For each role, team or contract the number of users directly in it, in one statement for all of them."""
-    return await reading.unit.users.count_included(noun, ids)
+    return await reading.unit.users.count_included(noun, ids, await _member_filter(reading, noun))
+
+
+async def _member_filter(reading: Reading, noun: Inclusion) -> MemberFilter:
+    """The rows by which the caller sees who is in something: those of the contracts where the caller may view them.
+
+    Who may look inside a contract sees all of its table; who each person is, is another question.
+    """
+    sight = await reading.sight()
+    if noun == "contract":
+        world = await reading.load_world()
+        seen = frozenset(contract for contract in world.contracts if sight.sees_inside(contract))
+        return MemberFilter(contracts=None if len(seen) == len(world.contracts) else seen)
+    right = Right.VIEW_RIGHTS if noun == "role" else Right.VIEW_TEAMS
+    return MemberFilter(contracts=sight.contracts_with(right), audience=sight.audience())
 
 
 async def list_tokens(reading: Reading, users: Sequence[UserId]) -> dict[UserId, list[TokenRecord]]:
     """The tokens of users that are not revoked, in one statement for all of them."""
     found: dict[UserId, list[TokenRecord]] = {user: [] for user in users}
-    for token in await reading.unit.tokens.find_of(users):
+    sight = await reading.sight()
+    for token in await reading.unit.tokens.find_of([user for user in users if sight.sees_tokens(user)]):
         found[UserId(token.user)].append(token)
     return found
 

@@ -1,25 +1,48 @@
-"""The one way to write: judge, guard, audit, commit, all in one transaction that holds the write lock.
+"""The one way to write: authorise, judge, guard, audit, commit, all in one transaction that holds the write lock.
 
 A dry run goes the same way over a snapshot, and stops before anything is written.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from app.db.repositories.idempotency import KeptAnswer
 from app.db.unit_of_work import ReadingUnit, WritingUnit
-from app.domain.audit import AuditEntry, ChangeRecord, describe_change, name_subjects
-from app.domain.callers import Caller
-from app.domain.changes import Stamp, Wish, cut_refusals, judge
-from app.domain.errors import DomainError, Refused
-from app.domain.guards import guard_owners
-from app.domain.holders import RoleId, TeamId, UserId
+from app.domain.audit import (
+    AuditEntry,
+    ChangeRecord,
+    describe_change,
+    is_about,
+    name_subjects,
+    read_change,
+    render_change,
+)
+from app.domain.authority import Authority
+from app.domain.callers import OPERATIONS, Caller, Right
+from app.domain.changes import Outcome, Stamp, Wish, cut_refusals, judge
+from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, NotPermitted, Refused, StaleRevision, Warned
+from app.domain.guards import Guard, guard_owners, warn_unmanageable
+from app.domain.holders import Limit, RoleId, TeamId, UserId
 from app.domain.names import read_text
+from app.domain.security import note_attempt
 from app.domain.violations import Judgement
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.grants import find_owner_limits
 from app.domain.world import World
 from app.services.context import Reading, Services
 from app.services.references import Found, Place, find_references
+
+KEYS_KEPT_FOR = timedelta(days=7)  # a nightly job that fails on Friday is retried on Monday with the same keys
+MAX_NEWER_ENTRIES = 1000  # entries looked at for a stale revision; whoever lags more than that is stale anyway
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's name for one request; `fingerprint` is of its whole input."""
+
+    key: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +51,8 @@ class WriteOptions:
 
     reason: str | None = None
     dry_run: bool = False
+    expected_revision: int | None = None
+    idempotency: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +75,12 @@ class Writing:
     """A write under way: what its preparation may look at, and where it leaves faults and warnings."""
 
     reading: Reading
+    unit: ReadingUnit | WritingUnit
+    caller: Caller
+    authority: Authority
     stamp: Stamp
+    action: str
+    options: WriteOptions
     faults: Faults = field(default_factory=Faults)
     warnings: list[DomainError] = field(default_factory=list)
 
@@ -64,68 +94,205 @@ class Writing:
         """The world with these people in it."""
         return await self.reading.load_world([user for user in people if user])
 
+    def make_entry(self, records: tuple[ChangeRecord, ...]) -> Callable[[int, str], AuditEntry]:
+        """What makes the audit entry of these changes, once its revision and the hash before it are known."""
+
+        def make(revision: int, previous: str) -> AuditEntry:
+            return AuditEntry(
+                revision=revision, at=self.stamp.at, actor=self.caller.user_name, actor_id=self.caller.user,
+                source=self.stamp.source, action=self.action, reason=self.stamp.reason,
+                subjects=name_subjects(records), changes=records, previous_hash=previous,
+            )  # fmt: skip
+
+        return make
+
 
 Prepare = Callable[[Writing], Awaitable[tuple[str | None, Wish]]]
+Work = Callable[[Writing], Awaitable[Written]]
 
 
 async def write(services: Services, caller: Caller, prepare: Prepare, *, action: str, options: WriteOptions) -> Written:
     """Carries out one write. `prepare` reads the request into a wish and names its subject."""
+
+    async def work(writing: Writing) -> Written:
+        subject, wish = await prepare(writing)
+        writing.faults.refuse()
+        await refuse_stale(writing, subject)
+        return await _judge_and_record(writing, subject, wish)
+
+    return await transact(services, caller, work, action=action, options=options)
+
+
+async def transact(services: Services, caller: Caller, work: Work, *, action: str, options: WriteOptions) -> Written:
+    """Does some work in one transaction, for a caller who may: once for each idempotency key, or not at all.
+
+    Refused attempts to raise rights are noted in the security log, in a transaction of their own.
+    """
     opening = services.database.reading if options.dry_run else services.database.writing
-    async with opening(services.catalog) as unit:
-        revision = await unit.audit.find_last_revision()
-        reading = Reading(services, unit, revision=revision)
-        stamp = Stamp(
-            actor=caller.user_name, at=reading.now, new_id=services.new_id, reason=options.reason, revision=revision + 1
-        )
-        writing = Writing(reading, stamp)
-        if options.reason is not None:
-            with writing.faults.catching():
-                read_text(options.reason, "reason")
-        try:
-            subject, wish = await prepare(writing)
-            writing.faults.refuse()
-            return await _judge_and_record(services, caller, unit, writing, subject, wish, action=action)
-        except Refused as refused:
-            return Written(errors=refused.errors)
+    try:
+        async with opening(services.catalog) as unit:
+            return await _transact(services, caller, unit, work, action=action, options=options)
+    except Refused as refused:
+        event = None if options.dry_run else note_attempt(caller, action, refused.errors, at=services.clock())
+        if event is not None:
+            async with services.database.writing(services.catalog) as unit:
+                await unit.security.add(event)
+        return Written(errors=refused.errors)
 
 
-async def _judge_and_record(
+async def _transact(
     services: Services,
     caller: Caller,
     unit: ReadingUnit | WritingUnit,
-    writing: Writing,
-    subject: str | None,
-    wish: Wish,
+    work: Work,
     *,
     action: str,
+    options: WriteOptions,
 ) -> Written:
+    revision = await unit.audit.find_last_revision()
+    reading = Reading(services, unit, revision=revision, caller=caller)
+    kept = await _find_kept(reading, caller, action, options)
+    if kept is not None:
+        return kept
+    authority = await reading.authority()
+    try:
+        authority.require(OPERATIONS[action])
+    except NotPermitted as refusal:
+        raise Refused([refusal]) from None
+    stamp = Stamp(
+        actor=caller.user_name, at=reading.now, new_id=services.new_id, reason=options.reason, revision=revision + 1
+    )
+    writing = Writing(reading, unit, caller, authority, stamp, action, options)
+    if options.reason is not None:
+        with writing.faults.catching():
+            read_text(options.reason, "reason")
+    written = await work(writing)
+    if options.idempotency is not None and isinstance(unit, WritingUnit):
+        answer = KeptAnswer(action=action, fingerprint=options.idempotency.fingerprint, answer=_render(written))
+        since = reading.now - KEYS_KEPT_FOR
+        await unit.idempotency.keep(caller.user, options.idempotency.key, answer, at=reading.now, since=since)
+    return written
+
+
+# ---------------------------------------------------------------------- the same again
+
+
+async def _find_kept(reading: Reading, caller: Caller, action: str, options: WriteOptions) -> Written | None:
+    """The first answer to an idempotency key. A dry run neither asks for one nor leaves one."""
+    if options.idempotency is None or options.dry_run:
+        return None
+    asked = options.idempotency
+    with_path = Faults()
+    with with_path.catching():
+        read_text(asked.key, "idempotencyKey")
+    with_path.refuse()
+    kept = await reading.unit.idempotency.find(caller.user, asked.key, since=reading.now - KEYS_KEPT_FOR)
+    if kept is None:
+        return None
+    if (kept.action, kept.fingerprint) != (action, asked.fingerprint):
+        message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
+        raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
+    content = kept.answer
+    return Written(
+        subject=content["subject"], revision=content["revision"],
+        changes=tuple(read_change(change) for change in content["changes"]),
+        warnings=tuple(
+            Warned(warning["message"], path=tuple(warning["path"]), code=ErrorCode(warning["code"]))
+            for warning in content["warnings"]
+        ),
+    )  # fmt: skip
+
+
+def _render(written: Written) -> dict[str, object]:
+    """An answer as plain data; refusals are never kept, and a secret is no part of it."""
+    return {
+        "subject": written.subject,
+        "revision": written.revision,
+        "changes": [render_change(change) for change in written.changes],
+        "warnings": [
+            {"message": str(warning), "path": list(warning.path), "code": warning.code.value}
+            for warning in written.warnings
+        ],
+    }
+
+
+async def refuse_stale(writing: Writing, subject: str | None) -> None:
+    """Raises `Refused` where the subject has changed since the revision that the caller expects.
+
+    What is being made has no past: then nothing at all may have changed since.
+    """
+    expected = writing.options.expected_revision
+    if expected is None:
+        return
+    current = writing.reading.revision
+    newer = await writing.unit.audit.find_newer(subject or "", expected, limit=MAX_NEWER_ENTRIES)
+    known = subject is not None and await writing.unit.audit.knows(subject)
+    stale = any(is_about(entry, subject) for entry in newer) if known and subject is not None else expected != current
+    if stale or expected > current or len(newer) == MAX_NEWER_ENTRIES:
+        message = f"it has changed since the revision `{expected}`; the gateway is at `{current}`: read it again"
+        raise Refused([StaleRevision(message, path=("expectedRevision",))])
+
+
+# ---------------------------------------------------------------------- judging
+
+
+async def _judge_and_record(writing: Writing, subject: str | None, wish: Wish) -> Written:
+    unit, catalog = writing.unit, writing.reading.catalog
     before = await load_reached(writing.reading, wish)
-    outcome = judge(services.program, before, wish, writing.stamp)
-    active_owners = await unit.users.count_active_owners()
+    outcome = await judge_and_guard(writing, before, wish)
+    records = tuple(describe_change(catalog, change) for change in outcome.changes)
+    warnings = cut_refusals([*outcome.warnings, *writing.warnings, *await _warn_unmanageable(writing, outcome)])
+    if not isinstance(unit, WritingUnit):
+        return Written(subject=subject, changes=records, warnings=warnings, after=outcome.after)
+    if not outcome.changes:
+        return Written(subject=subject, revision=writing.reading.revision, warnings=warnings)
+    entry = await unit.record(outcome.changes, writing.make_entry(records))
+    return Written(subject=subject, revision=entry.revision, changes=records, warnings=warnings)
+
+
+async def judge_and_guard(writing: Writing, before: World, wish: Wish) -> Outcome:
+    """The whole of what a wish would do. Raises `Refused` where a rule or a guard stands in the way."""
+    outcome = judge(writing.reading.program, before, wish, writing.stamp)
+    judgement = Judgement(writing.reading.program, before, outcome.changes)
+    guard = Guard(judgement, writing.authority, wish.paths)
+    missing = guard.needs()
+    if missing:
+        raise Refused(cut_refusals(missing))  # what the caller may not do at all is no matter of rules
+    active_owners = await writing.unit.users.count_active_owners()
     errors = [
+        *guard.errors(),
         *outcome.errors,
         *guard_owners(before, outcome.after, outcome.changes, active_owners=active_owners),
         *find_owner_limits(outcome.after, outcome.changes),
     ]
     if errors:
         raise Refused(cut_refusals(errors))
-    catalog = services.catalog
-    records = tuple(describe_change(catalog, change) for change in outcome.changes)
-    warnings = cut_refusals([*outcome.warnings, *writing.warnings])
-    if not isinstance(unit, WritingUnit):
-        return Written(subject=subject, changes=records, warnings=warnings, after=outcome.after)
-    if not outcome.changes:
-        return Written(subject=subject, revision=writing.reading.revision, warnings=warnings)
+    return outcome
 
-    def make_entry(revision: int, previous: str) -> AuditEntry:
-        return AuditEntry(
-            revision=revision, at=writing.stamp.at, actor=caller.user_name, actor_id=caller.user,
-            source=writing.stamp.source, action=action, reason=writing.stamp.reason,
-            subjects=name_subjects(records), changes=records, previous_hash=previous,
-        )  # fmt: skip
 
-    entry = await unit.record(outcome.changes, make_entry)
-    return Written(subject=subject, revision=entry.revision, changes=records, warnings=warnings)
+async def _warn_unmanageable(writing: Writing, outcome: Outcome) -> list[DomainError]:
+    """Warnings of rights that nobody but account owners could manage any more, by a change that takes away."""
+    takes = any(
+        change.before is not None or (isinstance(change.after, Limit) and change.before is None)
+        for change in outcome.changes
+    )
+    if not takes:
+        return []
+    people = await find_granters(writing.reading)
+    before = await writing.reading.load_world(people)
+    judgement = Judgement(writing.reading.program, before, outcome.changes)
+    return list(warn_unmanageable(judgement, people, grant_right=Right.GRANT_RIGHTS, at=writing.stamp.at))
+
+
+async def find_granters(reading: Reading) -> frozenset[UserId]:
+    """Everybody who may hold the right to grant rights: by a grant of their own, a role or a team."""
+    world = await reading.load_world()
+    granting = [row.holder for rows in world.rows.values() for row in rows.grants if row.node == Right.GRANT_RIGHTS]
+    reached = world.reached_from(granting)
+    roles = [RoleId(holder) for holder in reached if holder in world.roles]
+    teams = [TeamId(holder) for holder in reached if holder in world.teams]
+    people = await reading.unit.worlds.find_included_people(roles, teams) if roles or teams else frozenset()
+    return people | await reading.unit.worlds.find_granted_people(Right.GRANT_RIGHTS)
 
 
 async def load_reached(reading: Reading, wish: Wish) -> World:

@@ -18,7 +18,9 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 MAX_BODY = 1024 * 1024  # bytes: a thousand grants with their windows fit, a document of any screen many times
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
-_INTEGER = re.compile(rb"[0-9]{20,}")  # more digits than any number we take
+_TOKEN = re.compile(  # a text ends with the body at the latest: one that does not end is not read again and again
+    rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<number>[0-9]{20,})', re.DOTALL
+)  # a number is told of when it has more digits than any that we take
 
 
 class ProtocolFault(Exception):
@@ -35,15 +37,19 @@ def choose_media_type(accept: str | None) -> str:
     """The media type of the answer. Raises `ProtocolFault` (406) where none of ours will do."""
     if accept is None or not accept.strip():
         return JSON
-    wishes = sorted(_read_accept(accept), key=lambda wish: -wish[1])
-    for name, quality in wishes:
-        if quality == 0:
-            continue
-        if name in {GRAPHQL_RESPONSE, JSON}:
-            return name
-        if name in {"*/*", "application/*"}:
-            return JSON
-    raise ProtocolFault(406, f"answers are {GRAPHQL_RESPONSE} or {JSON}")
+    wishes = [(name, quality, -place) for place, (name, quality) in enumerate(_read_accept(accept))]
+    found: list[tuple[float, int, int, str]] = []
+    for media_type in (GRAPHQL_RESPONSE, JSON):
+        # The most specific range that fits decides (RFC 9110, 12.5.1): what is refused by name no wildcard lets in.
+        for width, wanted in enumerate((media_type, "application/*", "*/*")):
+            fitting = [(quality, -width, place, media_type) for name, quality, place in wishes if name == wanted]
+            if fitting:
+                found.append(max(fitting))
+                break
+    quality, *_, best = max(found, default=(0.0, 0, 0, JSON))  # of equals the one that stands first, else plain JSON
+    if quality == 0:
+        raise ProtocolFault(406, f"answers are {GRAPHQL_RESPONSE} or {JSON}")
+    return best
 
 
 def _read_accept(accept: str) -> Iterable[tuple[str, float]]:
@@ -85,9 +91,7 @@ async def _read_bytes(request: HttpRequest) -> bytes:
 
 def read_body(body: bytes) -> Request:
     """The GraphQL request of a JSON body. Raises `ProtocolFault` with one clear message for whatever is not one."""
-    _check_nesting(body)
-    if _INTEGER.search(body):
-        raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
+    _check_bounds(body)
     try:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
@@ -99,16 +103,19 @@ def read_body(body: bytes) -> Request:
     return _read_content(content)
 
 
-def _check_nesting(body: bytes) -> None:
-    depth = deepest = 0
-    for byte in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body):
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    if deepest > MAX_DEPTH:
-        raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
+def _check_bounds(body: bytes) -> None:
+    """Looks at nesting and at numbers before anybody parses them; what stands within a text is neither."""
+    depth = 0
+    for token in _TOKEN.finditer(body):
+        match token.lastgroup:
+            case "open":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
+            case "close":
+                depth -= 1
+            case "number":
+                raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
 
 
 def _read_content(content: dict[str, Any]) -> Request:
@@ -136,7 +143,7 @@ def _read_query_string(request: HttpRequest) -> Request:
     for name in ("variables", "extensions"):
         text = parameters.get(name)
         if text:
-            _check_nesting(text.encode())
+            _check_bounds(text.encode())
             try:
                 content[name] = orjson.loads(text)
             except (orjson.JSONDecodeError, RecursionError):

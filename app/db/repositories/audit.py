@@ -31,6 +31,17 @@ class Audit:
         statement = select(ENTRIES).where(ENTRIES.c.revision.in_(revisions), self._known())
         return [read_audit_entry(row) for row in await self.reader.rows(statement)]
 
+    async def find_newer(self, subject: str, revision: int, *, limit: int) -> list[AuditEntry]:
+        """The latest entries after a revision that name a subject, newest first."""
+        named = (SUBJECTS.c.subject == subject) & (SUBJECTS.c.revision > revision)
+        newest = select(SUBJECTS.c.revision).where(named).order_by(SUBJECTS.c.revision.desc()).limit(limit)
+        statement = select(ENTRIES).where(ENTRIES.c.revision.in_(newest)).order_by(ENTRIES.c.revision.desc())
+        return [read_audit_entry(row) for row in await self.reader.rows(statement)]
+
+    async def knows(self, subject: str) -> bool:
+        """Whether any entry names a subject."""
+        return bool(await self.reader.value(select(exists().where(SUBJECTS.c.subject == subject))))
+
     async def read_page(self, wanted: AuditFilter, part: Slice) -> Page[AuditEntry]:
         # Newest first: the key is the revision turned round, so that a cursor means the same in either direction.
         statement = select(ENTRIES).where(*self._conditions(wanted))
@@ -58,4 +69,6 @@ class Audit:
             conditions.append(ENTRIES.c.at < wanted.until)
         if wanted.after_revision is not None:
             conditions.append(ENTRIES.c.revision > wanted.after_revision)
+        if wanted.scopes is not None:
+            conditions.append(ENTRIES.c.scope.in_(sorted(wanted.scopes)))
         return conditions

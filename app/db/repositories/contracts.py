@@ -40,4 +40,6 @@ class Contracts:
             conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
         if wanted.status is not None:
             conditions.append(CONTRACTS.c.status == wanted.status)
+        if wanted.ids is not None:
+            conditions.append(CONTRACTS.c.id.in_(sorted(wanted.ids)))
         return conditions

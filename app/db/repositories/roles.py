@@ -43,4 +43,6 @@ class Roles:
         if wanted.grants is not None:
             known = self.reader.known(GRANTS)
             conditions.append(exists().where(known, GRANTS.c.node == wanted.grants, GRANTS.c.holder == ROLES.c.id))
+        if wanted.ids is not None:
+            conditions.append(ROLES.c.id.in_(sorted(wanted.ids)))
         return conditions

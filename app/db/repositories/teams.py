@@ -41,4 +41,6 @@ class Teams:
             conditions.append(TEAMS.c.kind == wanted.kind)
         if wanted.archived is not None:
             conditions.append(TEAMS.c.archived.is_(wanted.archived))
+        if wanted.ids is not None:
+            conditions.append(TEAMS.c.id.in_(sorted(wanted.ids)))
         return conditions

@@ -8,11 +8,13 @@ from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 from app.db import tables
 from app.db.mapping import read_user
 from app.db.repositories.reading import Reader, count, read_page
-from app.domain.filters import Inclusion, UserFilter
+from app.domain.filters import Inclusion, MemberFilter, UserFilter
 from app.domain.holders import User, UserStatus
 from app.domain.paging import Page, Slice
+from app.domain.sight import Audience
 
 USERS = tables.table_of(tables.UserRow)
+ACCESS = tables.table_of(tables.AccessRow)
 
 
 class Users:
@@ -44,9 +46,11 @@ class Users:
         """How many users there are, whatever their status."""
         return int(await self.reader.value(select(func.count()).where(self.reader.known(USERS))))
 
-    async def read_included_pages(self, noun: Inclusion, ids: Sequence[str], part: Slice) -> dict[str, Page[User]]:
+    async def read_included_pages(
+        self, noun: Inclusion, ids: Sequence[str], wanted: MemberFilter, part: Slice
+    ) -> dict[str, Page[User]]:
         """For each role, team or contract, a slice of the users directly in it, in one statement."""
-        within = self._within(noun, ids).subquery()
+        within = self._within(noun, ids, wanted).subquery()
         conditions = []
         if part.after is not None:
             conditions.append(within.c.user_name > part.after[0])
@@ -61,21 +65,27 @@ class Users:
             found[row["included"]].append(read_user(row))
         return {included: _cut(users, part) for included, users in found.items()}
 
-    async def count_included(self, noun: Inclusion, ids: Sequence[str]) -> dict[str, int]:
+    async def count_included(self, noun: Inclusion, ids: Sequence[str], wanted: MemberFilter) -> dict[str, int]:
         """For each role, team or contract, the number of users directly in it, in one statement."""
-        within = self._within(noun, ids).subquery()
+        within = self._within(noun, ids, wanted).subquery()
         statement = select(within.c.included, func.count().label("people")).group_by(within.c.included)
         return dict.fromkeys(ids, 0) | {row["included"]: row["people"] for row in await self.reader.rows(statement)}
 
-    def _within(self, noun: Inclusion, ids: Sequence[str]) -> Select[Any]:
+    def _within(self, noun: Inclusion, ids: Sequence[str], wanted: MemberFilter) -> Select[Any]:
         """Each user once beside each of these roles, teams or contracts that they are directly in."""
         table, included, person = _INCLUSIONS[noun]
-        return (
-            select(included.label("included"), USERS)
-            .join(table, person == USERS.c.id)
-            .where(self.reader.known(USERS), self.reader.known(table), included.in_(sorted(set(ids))))
-            .distinct()
+        conditions = [self.reader.known(USERS), self.reader.known(table), included.in_(sorted(set(ids)))]
+        if wanted.contracts is not None:
+            conditions.append(table.c.contract.in_(sorted(wanted.contracts)))
+        if wanted.audience is not None:
+            conditions.append(self._seen_by(wanted.audience))
+        return select(included.label("included"), USERS).join(table, person == USERS.c.id).where(*conditions).distinct()
+
+    def _seen_by(self, audience: Audience) -> ColumnElement[bool]:
+        inside = exists().where(
+            self.reader.known(ACCESS), ACCESS.c.user == USERS.c.id, ACCESS.c.contract.in_(sorted(audience.contracts))
         )
+        return or_(USERS.c.id == audience.oneself, inside)
 
     def _conditions(self, wanted: UserFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(USERS)]
@@ -90,6 +100,8 @@ class Users:
             if value is not None:
                 table, included, person = _INCLUSIONS[noun]
                 conditions.append(exists().where(self.reader.known(table), included == value, person == USERS.c.id))
+        if wanted.audience is not None:
+            conditions.append(self._seen_by(wanted.audience))
         return conditions
 
 

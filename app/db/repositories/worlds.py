@@ -88,6 +88,14 @@ class Worlds:
             found.update(row["person"] for row in await self.reader.rows(statement))
         return frozenset(found)
 
+    async def find_granted_people(self, node: str) -> frozenset[UserId]:
+        """The people with a grant of their own of a permission."""
+        grants = tables.table_of(tables.GrantRow)
+        statement = select(grants.c.holder).where(
+            self.reader.known(grants), grants.c.node == node, _is_kind(grants.c.holder, User)
+        )
+        return frozenset(row["holder"] for row in await self.reader.rows(statement.distinct()))
+
     def _people(
         self, table: Table, person: ColumnElement[str], included: ColumnElement[str], ids: list[Any]
     ) -> Select[Any]:

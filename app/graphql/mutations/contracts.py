@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.changes import Dependents
 from app.domain.contracts import AccessLevel
 from app.domain.holders import ContractStatus
@@ -95,7 +96,7 @@ async def _show(info: Info, written: Written) -> ContractPayload:
 
 @strawberry.type
 class ContractMutations:
-    @strawberry.mutation(description="Registers a contract and its owner. Needs a valid token.")
+    @strawberry.mutation(description=f"Registers a contract and its owner. {OPERATIONS['registerContract']}")
     async def register_contract(
         self, info: Info, input: Annotated[RegisterContractInput, strawberry.argument(description="The contract.")]
     ) -> ContractPayload:
@@ -105,7 +106,7 @@ class ContractMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Changes name, status or products of a contract. Needs a valid token.")
+    @strawberry.mutation(description=f"Changes name, status or products of a contract. {OPERATIONS['updateContract']}")
     async def update_contract(
         self, info: Info, input: Annotated[UpdateContractInput, strawberry.argument(description="The change.")]
     ) -> ContractPayload:
@@ -118,7 +119,7 @@ class ContractMutations:
 
     @strawberry.mutation(
         description="Sets access levels. Nobody appoints an OWNER, and the level of the contract's owner moves only "
-        "with the contract. Needs a valid token."
+        f"with the contract. {OPERATIONS['setAccessLevels']}"
     )
     async def set_access_levels(
         self, info: Info, input: Annotated[SetAccessLevelsInput, strawberry.argument(description="The levels.")]
@@ -132,7 +133,7 @@ class ContractMutations:
         )
         return await _show(info, written)
 
-    @strawberry.mutation(description="Gives a contract another owner. Needs a valid token.")
+    @strawberry.mutation(description=f"Gives a contract another owner. {OPERATIONS['transferContract']}")
     async def transfer_contract(
         self, info: Info, input: Annotated[TransferContractInput, strawberry.argument(description="The transfer.")]
     ) -> ContractPayload:
@@ -144,7 +145,7 @@ class ContractMutations:
 
     @strawberry.mutation(
         description="Links a person to a subscriber of the Virtual PBX: they may listen to that subscriber's call "
-        "records and use click-to-call. Needs a valid token."
+        f"records and use click-to-call. {OPERATIONS['linkSubscriber']}"
     )
     async def link_subscriber(
         self, info: Info, input: Annotated[LinkSubscriberInput, strawberry.argument(description="The link.")]
@@ -155,7 +156,7 @@ class ContractMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Stores facts of a contract or a user. Needs a valid token.")
+    @strawberry.mutation(description=f"Stores facts of a contract or a user. {OPERATIONS['setFacts']}")
     async def set_facts(
         self, info: Info, input: Annotated[SetFactsInput, strawberry.argument(description="The facts.")]
     ) -> FactsPayload:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.changes import Dependents, MissingPrerequisites
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, HolderRef, RoleRef, read_holder_ref, read_optional_ref, read_ref
@@ -137,7 +138,9 @@ Input = "The change."
 
 @strawberry.type
 class GrantMutations:
-    @strawberry.mutation(description="Grants permissions to a user, a role or a team. Needs a valid token.")
+    @strawberry.mutation(
+        description=f"Grants permissions to a user, a role or a team. {OPERATIONS['grantPermissions']}"
+    )
     async def grant_permissions(
         self, info: Info, input: Annotated[GrantPermissionsInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:
@@ -148,7 +151,7 @@ class GrantMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Ends grants of a user, a role or a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Ends grants of a user, a role or a team. {OPERATIONS['revokePermissions']}")
     async def revoke_permissions(
         self, info: Info, input: Annotated[RevokePermissionsInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:
@@ -158,7 +161,7 @@ class GrantMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Puts limits on a user, a role or a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Puts limits on a user, a role or a team. {OPERATIONS['limitPermissions']}")
     async def limit_permissions(
         self, info: Info, input: Annotated[LimitPermissionsInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:
@@ -168,7 +171,7 @@ class GrantMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Ends limits on a user, a role or a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Ends limits on a user, a role or a team. {OPERATIONS['liftLimits']}")
     async def lift_limits(
         self, info: Info, input: Annotated[LiftLimitsInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:
@@ -178,7 +181,7 @@ class GrantMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Assigns roles to a user or a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Assigns roles to a user or a team. {OPERATIONS['assignRoles']}")
     async def assign_roles(
         self, info: Info, input: Annotated[AssignRolesInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:
@@ -188,7 +191,7 @@ class GrantMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Takes roles from a user or a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Takes roles from a user or a team. {OPERATIONS['unassignRoles']}")
     async def unassign_roles(
         self, info: Info, input: Annotated[AssignRolesInput, strawberry.argument(description=Input)]
     ) -> HolderPayload:

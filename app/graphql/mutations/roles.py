@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.changes import Dependents, MissingPrerequisites
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.users import UNCHANGED
@@ -78,7 +79,7 @@ async def _show(info: Info, written: Written) -> RolePayload:
 
 @strawberry.type
 class RoleMutations:
-    @strawberry.mutation(description="Creates a role with its parents and grants. Needs a valid token.")
+    @strawberry.mutation(description=f"Creates a role with its parents and grants. {OPERATIONS['createRole']}")
     async def create_role(
         self, info: Info, input: Annotated[CreateRoleInput, strawberry.argument(description="The role.")]
     ) -> RolePayload:
@@ -91,7 +92,7 @@ class RoleMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Changes the attributes of a role. Needs a valid token.")
+    @strawberry.mutation(description=f"Changes the attributes of a role. {OPERATIONS['updateRole']}")
     async def update_role(
         self, info: Info, input: Annotated[UpdateRoleInput, strawberry.argument(description="The change.")]
     ) -> RolePayload:
@@ -107,7 +108,7 @@ class RoleMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Copies a role: parents, grants and limits. Needs a valid token.")
+    @strawberry.mutation(description=f"Copies a role: parents, grants and limits. {OPERATIONS['cloneRole']}")
     async def clone_role(
         self, info: Info, input: Annotated[CloneRoleInput, strawberry.argument(description="The copy.")]
     ) -> RolePayload:
@@ -117,7 +118,7 @@ class RoleMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Archives a role: from now on it gives nothing. Needs a valid token.")
+    @strawberry.mutation(description=f"Archives a role: from now on it gives nothing. {OPERATIONS['archiveRole']}")
     async def archive_role(
         self, info: Info, input: Annotated[ArchiveRoleInput, strawberry.argument(description="The role.")]
     ) -> RolePayload:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.changes import Dependents
-from app.domain.holders import TeamId, TeamKind
+from app.domain.holders import TeamKind
 from app.domain.wishes.teams import TeamAsked
 from app.domain.wishes.users import UNCHANGED
 from app.graphql.context import Info
@@ -87,14 +88,13 @@ class TeamPayload(WritePayload):
 
 async def _show(info: Info, written: Written) -> TeamPayload:
     fields = await show_written(info, written)
-    world = await (await info.context.read()).load_world()
-    team = None if written.errors else world.teams.get(TeamId(written.subject or ""))
+    team = None if written.errors else (await info.context.look()).team(written.subject)
     return TeamPayload(**fields, team=None if team is None else Team.of(team))
 
 
 @strawberry.type
 class TeamMutations:
-    @strawberry.mutation(description="Creates a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Creates a team. {OPERATIONS['createTeam']}")
     async def create_team(
         self, info: Info, input: Annotated[CreateTeamInput, strawberry.argument(description="The team.")]
     ) -> TeamPayload:
@@ -105,7 +105,7 @@ class TeamMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Changes the attributes of a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Changes the attributes of a team. {OPERATIONS['updateTeam']}")
     async def update_team(
         self, info: Info, input: Annotated[UpdateTeamInput, strawberry.argument(description="The change.")]
     ) -> TeamPayload:
@@ -120,7 +120,7 @@ class TeamMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Archives a team: it gives nothing and joins nobody. Needs a valid token.")
+    @strawberry.mutation(description=f"Archives a team: it gives nothing and joins nobody. {OPERATIONS['archiveTeam']}")
     async def archive_team(
         self, info: Info, input: Annotated[ArchiveTeamInput, strawberry.argument(description="The team.")]
     ) -> TeamPayload:
@@ -130,7 +130,7 @@ class TeamMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Adds people to a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Adds people to a team. {OPERATIONS['addTeamMembers']}")
     async def add_team_members(
         self, info: Info, input: Annotated[TeamMembersInput, strawberry.argument(description="Who, and where.")]
     ) -> TeamPayload:
@@ -139,7 +139,7 @@ class TeamMutations:
         )
         return await _show(info, written)
 
-    @strawberry.mutation(description="Takes people out of a team. Needs a valid token.")
+    @strawberry.mutation(description=f"Takes people out of a team. {OPERATIONS['removeTeamMembers']}")
     async def remove_team_members(
         self, info: Info, input: Annotated[TeamMembersInput, strawberry.argument(description="Who, and where.")]
     ) -> TeamPayload:

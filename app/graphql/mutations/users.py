@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.holders import UserStatus
 from app.domain.wishes.users import UNCHANGED, UserAsked
 from app.graphql.context import Info
@@ -62,7 +63,7 @@ async def _show(info: Info, written: Written) -> UserPayload:
 
 @strawberry.type
 class UserMutations:
-    @strawberry.mutation(description="Creates a person. Needs a valid token.")
+    @strawberry.mutation(description=f"Creates a person. {OPERATIONS['createUser']}")
     async def create_user(
         self, info: Info, input: Annotated[CreateUserInput, strawberry.argument(description="The person.")]
     ) -> UserPayload:
@@ -75,7 +76,7 @@ class UserMutations:
         )  # fmt: skip
         return await _show(info, written)
 
-    @strawberry.mutation(description="Changes the attributes of a user. Needs a valid token.")
+    @strawberry.mutation(description=f"Changes the attributes of a user. {OPERATIONS['updateUser']}")
     async def update_user(
         self, info: Info, input: Annotated[UpdateUserInput, strawberry.argument(description="The change.")]
     ) -> UserPayload:
@@ -90,7 +91,7 @@ class UserMutations:
         )
         return await _show(info, written)
 
-    @strawberry.mutation(description="Activates, suspends or archives a user. Needs a valid token.")
+    @strawberry.mutation(description=f"Activates, suspends or archives a user. {OPERATIONS['setUserStatus']}")
     async def set_user_status(
         self, info: Info, input: Annotated[SetUserStatusInput, strawberry.argument(description="The change.")]
     ) -> UserPayload:
@@ -99,7 +100,7 @@ class UserMutations:
         )
         return await _show(info, written)
 
-    @strawberry.mutation(description="Gives or takes ownership of the account. Needs a valid token.")
+    @strawberry.mutation(description=f"Gives or takes ownership of the account. {OPERATIONS['setAccountOwner']}")
     async def set_account_owner(
         self, info: Info, input: Annotated[SetAccountOwnerInput, strawberry.argument(description="The change.")]
     ) -> UserPayload:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.holders import UserId
 from app.graphql.context import Info
 from app.graphql.faults import Fault
@@ -77,15 +78,15 @@ class Viewer:
 
 @strawberry.type
 class AccessQueries:
-    @strawberry.field(description="Who is calling. Needs a valid token.")
+    @strawberry.field(description=f"Who is calling. {OPERATIONS['viewer']}")
     def viewer(self, info: Info) -> Viewer | None:
         return Viewer(source="manual", caller=info.context.caller.user)
 
-    @strawberry.field(description="The revision that this document is answered from. Needs a valid token.")
+    @strawberry.field(description=f"The revision that this document is answered from. {OPERATIONS['revision']}")
     async def revision(self, info: Info) -> Revision:
         return Revision((await info.context.read()).revision)
 
-    @strawberry.field(description="May this user do this? Needs a valid token.")
+    @strawberry.field(description=f"May this user do this? {OPERATIONS['check']}")
     async def check(
         self, info: Info, input: Annotated[CheckInput, strawberry.argument(description="The question.")]
     ) -> Decision:
@@ -93,7 +94,7 @@ class AccessQueries:
 
     @strawberry.field(
         description=f"Many questions, at most {access.MAX_CHECKS}; answers keep the order; a fault in one question's "
-        "content never changes another's answer. Needs a valid token."
+        f"content never changes another's answer. {OPERATIONS['checkMany']}"
     )
     async def check_many(
         self, info: Info, inputs: Annotated[list[CheckInput], strawberry.argument(description="The questions.")]

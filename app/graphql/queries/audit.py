@@ -6,7 +6,10 @@ from typing import Annotated
 import strawberry
 
 from app.domain import filters as domain
+from app.domain.callers import OPERATIONS
+from app.domain.errors import Refused
 from app.graphql.context import Info
+from app.graphql.faults import fault_of
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
 from app.graphql.scalars import Revision
 from app.graphql.types.audit import AuditEntryConnection, show_entries
@@ -31,7 +34,7 @@ class AuditFilter:
 
 @strawberry.type
 class AuditQueries:
-    @strawberry.field(description="What was changed, newest first. Needs a valid token.")
+    @strawberry.field(description=f"What was changed, newest first. {OPERATIONS['auditLog']}")
     async def audit_log(
         self,
         info: Info,
@@ -56,4 +59,8 @@ class AuditQueries:
         async def count() -> int:
             return await audit.count_entries(reading, wanted)
 
-        return show_entries(await audit.list_entries(reading, wanted, part), cursors, count)
+        try:
+            page = await audit.list_entries(reading, wanted, part)
+        except Refused as refused:
+            raise fault_of(refused.errors) from None
+        return show_entries(page, cursors, count)

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import catalog as domain
+from app.domain.callers import OPERATIONS
 from app.domain.facts import stored_facts
 from app.graphql.context import Info
 from app.graphql.enums import PermissionNodeKind
@@ -43,25 +44,27 @@ class PermissionNodeFilter:
 
 @strawberry.type
 class CatalogQueries:
-    @strawberry.field(description="The systems, each one manual as a catalog. Needs a valid token.")
+    @strawberry.field(description=f"The systems, each one manual as a catalog. {OPERATIONS['systems']}")
     def systems(self, info: Info) -> list[System]:
         return [System.of(system) for system in info.context.catalog.systems]
 
-    @strawberry.field(description="A system by its key; null: there is none. Needs a valid token.")
+    @strawberry.field(description=f"A system by its key; null: there is none. {OPERATIONS['system']}")
     def system(
         self, info: Info, key: Annotated[str, strawberry.argument(description="The key, such as `storm`.")]
     ) -> System | None:
         system = info.context.catalog.systems_by_key.get(key)
         return None if system is None else System.of(system)
 
-    @strawberry.field(description="A group, permission or operation by its key. Needs a valid token.")
+    @strawberry.field(description=f"A group, permission or operation by its key. {OPERATIONS['permissionNode']}")
     def permission_node(
         self, info: Info, key: Annotated[str, strawberry.argument(description="The key: `system.section.name`.")]
     ) -> PermissionNode | None:
         node = info.context.catalog.nodes.get(key)
         return None if node is None else show_node(node)
 
-    @strawberry.field(description="Groups, permissions and operations in catalog order. Needs a valid token.")
+    @strawberry.field(
+        description=f"Groups, permissions and operations in catalog order. {OPERATIONS['permissionNodes']}"
+    )
     def permission_nodes(
         self,
         info: Info,
@@ -81,16 +84,14 @@ class CatalogQueries:
             nodes = [node for node in nodes if node.parent == wanted.parent]
         return show_nodes(info, nodes, first, after, last, before)
 
-    @strawberry.field(description="The products of contracts. Needs a valid token.")
+    @strawberry.field(description=f"The products of contracts. {OPERATIONS['products']}")
     def products(self, info: Info) -> list[Product]:
         return [Product.of(product) for product in info.context.catalog.products]
 
-    @strawberry.field(description="Every fact that catalogs declare, with what a contract has. Needs a valid token.")
+    @strawberry.field(description=f"Every fact that catalogs declare, with what a contract has. {OPERATIONS['facts']}")
     async def facts(self, info: Info, contract: ContractArgument = None) -> list[Fact]:
         ref = read_optional_ref(contract)
         reading = await info.context.read()
         found = None if ref is None else await find_contract(reading, ref)
-        stored = stored_facts(
-            await reading.load_world(), contract=None if found is None else found.id, user=None
-        )  # fmt: skip
+        stored = stored_facts(await reading.look(), contract=None if found is None else found.id, user=None)
         return [Fact.declared(fact, stored.get(fact.name)) for fact in info.context.catalog.facts.values()]

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import filters as domain
+from app.domain.callers import OPERATIONS
 from app.domain.holders import ContractStatus
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, read_ref
@@ -23,14 +24,14 @@ class ContractFilter:
 
 @strawberry.type
 class ContractQueries:
-    @strawberry.field(description="A contract; null: not there, or not yours. Needs a valid token.")
+    @strawberry.field(description=f"A contract; null: not there, or not yours. {OPERATIONS['contract']}")
     async def contract(
         self, info: Info, ref: Annotated[ContractRef, strawberry.argument(description="Which one.")]
     ) -> Contract | None:
         contract = await contracts.find_contract(await info.context.read(), read_ref(ref))
         return None if contract is None else Contract.of(contract)
 
-    @strawberry.field(description="Contracts by number. Needs a valid token.")
+    @strawberry.field(description=f"Contracts by number. {OPERATIONS['contracts']}")
     async def contracts(
         self,
         info: Info,

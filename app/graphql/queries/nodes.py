@@ -5,7 +5,8 @@ from typing import Annotated
 
 import strawberry
 
-from app.domain.holders import ContractId, RoleId, TeamId, User, UserId
+from app.domain.callers import OPERATIONS
+from app.domain.holders import User, UserId
 from app.domain.ids import NODE, PREFIX_OF, PRODUCT, SYSTEM, catalog_id, kind_of, revision_of
 from app.graphql.context import Info
 from app.graphql.faults import Fault
@@ -25,13 +26,13 @@ MAX_NODES = 100  # ids in one `nodes`: a page
 
 @strawberry.type
 class NodeQueries:
-    @strawberry.field(description="Anything by its id; null: not there, or not yours. Needs a valid token.")
+    @strawberry.field(description=f"Anything by its id; null: not there, or not yours. {OPERATIONS['node']}")
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id.")]
     ) -> Node | None:
         return (await load_nodes(info, [id]))[0]
 
-    @strawberry.field(description=f"Things by their ids, in their order, at most {MAX_NODES}. Needs a valid token.")
+    @strawberry.field(description=f"Things by their ids, in their order, at most {MAX_NODES}. {OPERATIONS['nodes']}")
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="The ids.")]
     ) -> list[Node | None]:
@@ -44,7 +45,7 @@ async def load_nodes(info: Info, ids: Sequence[str]) -> list[Node | None]:
     """What these ids name, in their order, in a fixed number of statements."""
     kinds = {one: kind_of(one) for one in ids}
     people = [UserId(one) for one, kind in kinds.items() if kind == PREFIX_OF[User]]
-    world = await info.context.load_people(*people)
+    seen = await info.context.look(*people)
     reading = await info.context.read()
     revisions = [revision for one in ids if (revision := revision_of(one)) is not None]
     found: dict[str, Node] = {}
@@ -59,13 +60,13 @@ async def load_nodes(info: Info, ids: Sequence[str]) -> list[Node | None]:
     if any(kind in {NODE, SYSTEM, PRODUCT} for kind in kinds.values()):
         found |= _catalog_nodes(info)
     for one in ids:
-        if (user := world.users.get(UserId(one))) is not None:
+        if (user := seen.user(one)) is not None:
             found[one] = UserNode.of(user)
-        elif (role := world.roles.get(RoleId(one))) is not None:
+        elif (role := seen.role(one)) is not None:
             found[one] = Role.of(role)
-        elif (team := world.teams.get(TeamId(one))) is not None:
+        elif (team := seen.team(one)) is not None:
             found[one] = Team.of(team)
-        elif (contract := world.contracts.get(ContractId(one))) is not None:
+        elif (contract := seen.contract(one)) is not None:
             found[one] = Contract.of(contract)
     return [found.get(one) for one in ids]
 

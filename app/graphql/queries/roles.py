@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import filters as domain
+from app.domain.callers import OPERATIONS
 from app.graphql.context import Info
 from app.graphql.inputs import RoleRef, read_ref
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
@@ -25,14 +26,14 @@ class RoleFilter:
 
 @strawberry.type
 class RoleQueries:
-    @strawberry.field(description="A role; null: not there, or not yours. Needs a valid token.")
+    @strawberry.field(description=f"A role; null: not there, or not yours. {OPERATIONS['role']}")
     async def role(
         self, info: Info, ref: Annotated[RoleRef, strawberry.argument(description="Which one.")]
     ) -> Role | None:
         role = await roles.find_role(await info.context.read(), read_ref(ref))
         return None if role is None else Role.of(role)
 
-    @strawberry.field(description="Roles by key. Needs a valid token.")
+    @strawberry.field(description=f"Roles by key. {OPERATIONS['roles']}")
     async def roles(
         self,
         info: Info,

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import filters as domain
+from app.domain.callers import OPERATIONS
 from app.domain.holders import TeamKind
 from app.graphql.context import Info
 from app.graphql.inputs import TeamRef, read_ref
@@ -24,14 +25,14 @@ class TeamFilter:
 
 @strawberry.type
 class TeamQueries:
-    @strawberry.field(description="A team; null: not there, or not yours. Needs a valid token.")
+    @strawberry.field(description=f"A team; null: not there, or not yours. {OPERATIONS['team']}")
     async def team(
         self, info: Info, ref: Annotated[TeamRef, strawberry.argument(description="Which one.")]
     ) -> Team | None:
         team = await teams.find_team(await info.context.read(), read_ref(ref))
         return None if team is None else Team.of(team)
 
-    @strawberry.field(description="Teams by key. Needs a valid token.")
+    @strawberry.field(description=f"Teams by key. {OPERATIONS['teams']}")
     async def teams(
         self,
         info: Info,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from app.domain.callers import OPERATIONS
 from app.domain.holders import UserKind, UserStatus
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, RoleRef, TeamRef, UserRef, read_optional_ref, read_ref
@@ -28,12 +29,12 @@ class UserFilter:
 
 @strawberry.type
 class UserQueries:
-    @strawberry.field(description="A user; null: not there, or not yours. Needs a valid token.")
+    @strawberry.field(description=f"A user; null: not there, or not yours. {OPERATIONS['user']}")
     async def user(self, info: Info, ref: Annotated[UserRef, strawberry.argument(description="Who.")]) -> User | None:
         user = await users.find_user(await info.context.read(), read_ref(ref))
         return None if user is None else User.of(user)
 
-    @strawberry.field(description="Users by user name. Needs a valid token.")
+    @strawberry.field(description=f"Users by user name. {OPERATIONS['users']}")
     async def users(
         self,
         info: Info,

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import catalog as domain
+from app.domain.callers import OPERATIONS
 from app.domain.catalog import Polarity
 from app.domain.errors import Refused
 from app.domain.ids import NODE, PRODUCT, SYSTEM, catalog_id
@@ -153,7 +154,8 @@ class Permission(PermissionNode):
         return None if key is None else Product.of(info.context.catalog.products_by_key[key])
 
     @strawberry.field(
-        description="Users whose effective value is at least `atLeast` (default: anything above nothing), by user name."
+        description="Users whose effective value is at least `atLeast` (default: anything above nothing), by name. "
+        f"{OPERATIONS['Permission.holders']}"
     )
     async def holders(
         self,
@@ -187,7 +189,7 @@ class Operation(PermissionNode):
     def requirement(self, info: Info) -> Requirement:
         return show_requirement(info.context.catalog, self.operation.requirement)
 
-    @strawberry.field(description="Users who may do it, by user name.")
+    @strawberry.field(description=f"Users who may do it, by user name. {OPERATIONS['Operation.holders']}")
     async def holders(
         self, info: Info, contract: ContractArgument = None, first: First = None, after: After = None
     ) -> UserConnectionType:

@@ -6,7 +6,7 @@ from app.domain import audit as domain
 from app.graphql.context import Info
 from app.graphql.types.holders import show_holder
 from app.graphql.types.names import ContractType, HolderType, PermissionType, RoleType, TeamType
-from app.graphql.types.rows import show_contract, show_permission, show_role
+from app.graphql.types.rows import show_contract, show_permission, show_role, show_team
 
 
 @strawberry.type(
@@ -42,12 +42,7 @@ class Change:
 
     @strawberry.field(description="The team it is about.")
     async def team(self, info: Info) -> TeamType | None:
-        from app.graphql.types.teams import Team
-
-        if self.record.team is None:
-            return None
-        world = await (await info.context.read()).load_world()
-        return next((Team.of(team) for team in world.teams.values() if team.id == self.record.team), None)
+        return await show_team(info, self.record.team)
 
     @strawberry.field(description="The contract it is scoped to, or about.")
     async def contract(self, info: Info) -> ContractType | None:

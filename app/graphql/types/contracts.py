@@ -3,15 +3,18 @@
 import strawberry
 
 from app.domain import holders as domain
+from app.domain.callers import OPERATIONS
+from app.domain.catalog import Catalog
 from app.domain.contracts import AccessLevel
 from app.domain.facts import find_subscriber, stored_facts
 from app.domain.holders import ContractStatus
 from app.domain.paging import Page
-from app.domain.world import World
 from app.graphql.context import Info
 from app.graphql.pagination import After, Count, Cursors, First, PageInfo, show_page_info
 from app.graphql.types.names import FactType, ProductType, UserType
 from app.graphql.types.nodes import Node
+from app.services.contracts import list_settable
+from app.services.seeing import Seen
 
 
 @strawberry.type(description="An agreement about products.")
@@ -34,31 +37,36 @@ class Contract(Node):
 
         return [Product.of(p) for p in info.context.catalog.products if p.key in self.record.products]
 
-    @strawberry.field(description="The owner. Null: not yours to see.")
+    @strawberry.field(description=f"The owner. Null: not yours to see. {OPERATIONS['Contract.owner']}")
     async def owner(self, info: Info) -> UserType | None:
         from app.graphql.types.rows import show_user
 
         return await show_user(info, self.record.owner)
 
-    @strawberry.field(description="The facts of a contract that catalogs declare, with what is stored.")
+    @strawberry.field(
+        description="The facts of a contract that catalogs declare, with what is stored. "
+        f"{OPERATIONS['Contract.facts']}"
+    )
     async def facts(self, info: Info) -> list[FactType]:
         from app.graphql.types.catalog import Fact
 
-        world = await (await info.context.read()).load_world()
-        stored = stored_facts(world, contract=self.record.id, user=None)
+        stored = stored_facts(await info.context.look(), contract=self.record.id, user=None)
         declared = info.context.catalog.facts.values()
         return [Fact.declared(fact, stored.get(fact.name)) for fact in declared if fact.owner == "contract"]
 
-    @strawberry.field(description="The users x products table of the contract, by user name.")
+    @strawberry.field(
+        description=f"The users x products table of the contract, by user name. {OPERATIONS['Contract.access']}"
+    )
     async def access(self, info: Info, first: First = None, after: After = None) -> "ContractAccessConnection":
         from app.graphql.types.users import load_included_users
 
         cursors = Cursors(info.context.services.cursor_key, "access")
         page, count = await load_included_users(info, "contract", self.record.id, cursors, first, after)
-        world = await info.context.load_people(*(user.id for user in page.items))
+        seen = await info.context.look(*(user.id for user in page.items))
         edges = [
             ContractAccessEdge(
-                cursor=cursors.write((user.user_name,)), node=ContractAccess.of(world, self.record, user)
+                cursor=cursors.write((user.user_name,)),
+                node=ContractAccess.of(info.context.catalog, seen, self.record, user),
             )
             for user in page.items
         ]
@@ -70,20 +78,21 @@ class Contract(Node):
 @strawberry.type(description="What one person has in one contract.")
 class ContractAccess:
     contract: Contract = strawberry.field(description="The contract.")
-    user: UserType = strawberry.field(description="The person.")
+    user: UserType | None = strawberry.field(description="The person. Null: not yours to see.")
     levels: list["ProductAccess"] = strawberry.field(description="Their level in each product, in catalog order.")
     subscriber: str | None = strawberry.field(description="The Virtual PBX subscriber they are linked to; null: none.")
 
     @classmethod
-    def of(cls, world: World, contract: domain.Contract, user: domain.User) -> "ContractAccess":
+    def of(cls, catalog: Catalog, seen: Seen, contract: domain.Contract, user: domain.User) -> "ContractAccess":
         from app.graphql.types.users import User
 
-        rows = [row for row in world.rows_of(user.id).access if row.contract == contract.id]
+        place = {product: place for place, product in enumerate(catalog.products_by_key)}
+        rows = [row for row in seen.rows_of(user.id).access if row.contract == contract.id]
         return cls(
             contract=Contract.of(contract),
-            user=User.of(user),
-            levels=[ProductAccess.of(row) for row in sorted(rows, key=lambda row: (row.product, row.source))],
-            subscriber=find_subscriber(world, contract=contract.id, user=user.id),
+            user=None if seen.user(user.id) is None else User.of(user),
+            levels=[ProductAccess.of(row) for row in sorted(rows, key=lambda row: (place[row.product], row.source))],
+            subscriber=find_subscriber(seen, contract=contract.id, user=user.id),
         )
 
 
@@ -103,13 +112,9 @@ class ProductAccess(Node):
 
         return Product.of(info.context.catalog.products_by_key[self.row.product])
 
-    @strawberry.field(description="Levels that can be set here: none for the owner of the contract.")
+    @strawberry.field(description="Levels that the caller may set here: none for the owner of the contract.")
     async def settable(self, info: Info) -> list[AccessLevel]:
-        world = await (await info.context.read()).load_world()
-        contract = world.contracts.get(domain.ContractId(self.row.contract or ""))
-        if contract is None or contract.owner == self.row.user:
-            return []
-        return [level for level in AccessLevel if level is not AccessLevel.OWNER]
+        return await list_settable(await info.context.read(), self.row)
 
 
 @strawberry.type(description="A page of the users x products table of a contract.")

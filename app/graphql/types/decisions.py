@@ -6,9 +6,9 @@ import strawberry
 
 from app.domain import contributions as domain_contributions
 from app.domain import decisions as domain
+from app.domain import explanation as domain_explanation
 from app.domain import fixes as domain_fixes
 from app.domain.catalog import Operation, Permission
-from app.domain.explanation import explain
 from app.domain.holders import Grant as GrantRow
 from app.domain.narration import describe_steps, summarise, word_suggestion
 from app.domain.rights import Evaluation, State
@@ -201,8 +201,11 @@ class Explanation:
         ]
 
     @strawberry.field(description="False: the search for the sets below was cut off.")
-    def complete(self) -> bool:
-        return explain(self.decision).complete
+    async def complete(self, info: Info) -> bool:
+        return (await self._explain(info)).complete
+
+    async def _explain(self, info: Info) -> domain_explanation.Explanation:
+        return await access.explain_to(await info.context.read(), self.decision)
 
     @strawberry.field(description="The paths by which the right, or what an operation requires, is reached.")
     def contributions(self, info: Info) -> list[Contribution]:
@@ -219,12 +222,14 @@ class Explanation:
         ]
 
     @strawberry.field(description="Each an inclusion-minimal set of row changes that would make it a yes.")
-    def would_allow(self, info: Info) -> list[Fix]:
-        return [Fix.of(info, self.decision.evaluation, fix) for fix in explain(self.decision).would_allow]
+    async def would_allow(self, info: Info) -> list[Fix]:
+        found = await self._explain(info)
+        return [Fix.of(info, self.decision.evaluation, fix) for fix in found.would_allow]
 
     @strawberry.field(description="Each an inclusion-minimal set of rows to end that would make it a no.")
-    def would_deny(self, info: Info) -> list[Fix]:
-        return [Fix.of(info, self.decision.evaluation, fix) for fix in explain(self.decision).would_deny]
+    async def would_deny(self, info: Info) -> list[Fix]:
+        found = await self._explain(info)
+        return [Fix.of(info, self.decision.evaluation, fix) for fix in found.would_deny]
 
 
 def name_own_nodes(operation: Operation) -> list[str]:

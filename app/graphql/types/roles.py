@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import holders as domain
+from app.domain.callers import OPERATIONS
 from app.domain.errors import Refused
 from app.domain.paging import Page
 from app.graphql.context import Info
@@ -35,10 +36,14 @@ class Role(Holder):
 
     @strawberry.field(description="Roles that it includes.")
     async def parents(self, info: Info) -> list["Role"]:
-        world = await (await info.context.read()).load_world()
-        return [Role.of(world.roles[parent]) for parent in self.record.parents if parent in world.roles]
+        seen = await info.context.look()
+        parents = [seen.role(parent) for parent in self.record.parents]
+        return [Role.of(parent) for parent in parents if parent is not None]
 
-    @strawberry.field(description="What the role gives by itself, requirements applied; facts are unknown to a role.")
+    @strawberry.field(
+        description="What the role gives by itself, requirements applied; facts are unknown to a role. "
+        f"{OPERATIONS['Role.rights']}"
+    )
     async def rights(
         self, info: Info, system: SystemKey = None, contract: ContractArgument = None
     ) -> list[EffectiveRightType]:
@@ -53,7 +58,7 @@ class Role(Holder):
             raise fault_of(refused.errors) from None
         return [EffectiveRight.of(right) for right in rights]
 
-    @strawberry.field(description="Users to whom it is assigned directly, by user name.")
+    @strawberry.field(description=f"Users to whom it is assigned directly, by user name. {OPERATIONS['Role.members']}")
     async def members(self, info: Info, first: First = None, after: After = None) -> UserConnectionType:
         from app.graphql.types.users import show_included_users
 

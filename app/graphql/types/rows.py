@@ -34,8 +34,7 @@ async def show_contract(info: Info, contract: str | None) -> ContractType | None
 
     if contract is None:
         return None
-    world = await (await info.context.read()).load_world()
-    record = world.contracts.get(domain.ContractId(contract))
+    record = (await info.context.look()).contract(contract)
     return None if record is None else Contract.of(record)
 
 
@@ -110,8 +109,7 @@ async def show_role(info: Info, role: str | None) -> RoleType | None:
 
     if role is None:
         return None
-    world = await (await info.context.read()).load_world()
-    record = world.roles.get(domain.RoleId(role))
+    record = (await info.context.look()).role(role)
     return None if record is None else Role.of(record)
 
 
@@ -126,15 +124,21 @@ class TeamMembership(Row):
 
     @strawberry.field(description="The team.")
     async def team(self, info: Info) -> TeamType | None:
-        from app.graphql.types.teams import Team
-
-        world = await (await info.context.read()).load_world()
-        record = world.teams.get(self.joined.team)
-        return None if record is None else Team.of(record)
+        return await show_team(info, self.joined.team)
 
     @strawberry.field(description="The user.")
     async def user(self, info: Info) -> UserType | None:
         return await show_user(info, self.joined.user)
+
+
+async def show_team(info: Info, team: str | None) -> TeamType | None:
+    """A team as the schema shows it; None for none."""
+    from app.graphql.types.teams import Team
+
+    if team is None:
+        return None
+    record = (await info.context.look()).team(team)
+    return None if record is None else Team.of(record)
 
 
 async def show_user(info: Info, user: str | None) -> UserType | None:
@@ -143,6 +147,5 @@ async def show_user(info: Info, user: str | None) -> UserType | None:
 
     if user is None:
         return None
-    world = await info.context.load_people(UserId(user))
-    record = world.users.get(UserId(user))
+    record = (await info.context.look(UserId(user))).user(user)
     return None if record is None else User.of(record)

@@ -3,6 +3,7 @@
 import strawberry
 
 from app.domain import holders as domain
+from app.domain.callers import OPERATIONS
 from app.domain.holders import TeamKind
 from app.domain.paging import Page
 from app.graphql.context import Info
@@ -28,18 +29,17 @@ class Team(Holder):
 
     @strawberry.field(description="The team it lies in, and whose roles it has too; null: none.")
     async def parent(self, info: Info) -> "Team | None":
-        parent = self.record.parent
-        world = await (await info.context.read()).load_world()
-        return None if parent is None or parent not in world.teams else Team.of(world.teams[parent])
+        parent = (await info.context.look()).team(self.record.parent)
+        return None if parent is None else Team.of(parent)
 
-    @strawberry.field(description="The roles it carries.")
+    @strawberry.field(description=f"The roles it carries. {OPERATIONS['Team.roles']}")
     async def roles(self, info: Info) -> list[RoleAssignmentType]:
         from app.graphql.types.rows import RoleAssignment
 
-        world = await (await info.context.read()).load_world()
-        return [RoleAssignment.of(row) for row in world.rows_of(self.id).assignments]
+        seen = await info.context.look()
+        return [RoleAssignment.of(row) for row in seen.rows_of(self.id).assignments]
 
-    @strawberry.field(description="Its direct members, by user name.")
+    @strawberry.field(description=f"Its direct members, by user name. {OPERATIONS['Team.members']}")
     async def members(self, info: Info, first: First = None, after: After = None) -> UserConnectionType:
         from app.graphql.types.users import show_included_users
 

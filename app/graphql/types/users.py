@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from app.domain import holders as domain
+from app.domain.callers import OPERATIONS
 from app.domain.errors import Refused
 from app.domain.facts import stored_facts
 from app.domain.filters import Inclusion
@@ -85,41 +86,46 @@ class User(Holder):
             source=user.source, record=user,
         )  # fmt: skip
 
-    @strawberry.field(description="The roles assigned to them directly.")
+    @strawberry.field(description=f"The roles assigned to them directly. {OPERATIONS['User.roles']}")
     async def roles(self, info: Info) -> list[RoleAssignmentType]:
         from app.graphql.types.rows import RoleAssignment
 
-        world = await info.context.load_people(self.record.id)
-        return [RoleAssignment.of(row) for row in world.rows_of(self.id).assignments]
+        seen = await info.context.look(self.record.id)
+        return [RoleAssignment.of(row) for row in seen.rows_of(self.id).assignments]
 
-    @strawberry.field(description="The teams they belong to directly.")
+    @strawberry.field(description=f"The teams they belong to directly. {OPERATIONS['User.teams']}")
     async def teams(self, info: Info) -> list[TeamMembershipType]:
         from app.graphql.types.rows import TeamMembership
 
-        world = await info.context.load_people(self.record.id)
-        return [TeamMembership.of(row) for row in world.rows_of(self.id).memberships]
+        seen = await info.context.look(self.record.id)
+        return [TeamMembership.of(row) for row in seen.rows_of(self.id).memberships]
 
-    @strawberry.field(description="The contracts in which they have a level, or are linked to a subscriber.")
+    @strawberry.field(
+        description="The contracts in which they have a level, or are linked to a subscriber. "
+        f"{OPERATIONS['User.contracts']}"
+    )
     async def contracts(self, info: Info) -> list[ContractAccessType]:
         from app.graphql.types.contracts import ContractAccess
 
-        world = await info.context.load_people(self.record.id)
-        rows = world.rows_of(self.id)
+        seen = await info.context.look(self.record.id)
+        rows = seen.rows_of(self.id)
         numbers = {row.contract for row in (*rows.access, *rows.links)}
-        found = sorted((c for c in world.contracts.values() if c.id in numbers), key=lambda c: c.number)
-        return [ContractAccess.of(world, contract, self.record) for contract in found]
+        found = sorted((c for c in seen.contracts() if c.id in numbers), key=lambda c: c.number)
+        return [ContractAccess.of(info.context.catalog, seen, contract, self.record) for contract in found]
 
-    @strawberry.field(description="The facts of a person that catalogs declare, with what is stored.")
+    @strawberry.field(
+        description=f"The facts of a person that catalogs declare, with what is stored. {OPERATIONS['User.facts']}"
+    )
     async def facts(self, info: Info, contract: ContractArgument = None) -> list[FactType]:
         from app.graphql.types.catalog import Fact
 
-        world = await info.context.load_people(self.record.id)
+        seen = await info.context.look(self.record.id)
         which = await _find_contract(info, read_optional_ref(contract))
-        stored = stored_facts(world, contract=which, user=self.record.id)
+        stored = stored_facts(seen, contract=which, user=self.record.id)
         declared = info.context.catalog.facts.values()
         return [Fact.declared(fact, stored.get(fact.name)) for fact in declared if fact.owner == "user"]
 
-    @strawberry.field(description="Their tokens that are not revoked, oldest first.")
+    @strawberry.field(description=f"Their tokens that are not revoked, oldest first. {OPERATIONS['User.tokens']}")
     async def tokens(self, info: Info) -> list[Token]:
         async def load(ids: list[UserId]) -> list[list[TokenRecord]]:
             found = await users.list_tokens(await info.context.read(), ids)
@@ -127,7 +133,10 @@ class User(Holder):
 
         return [Token.of(token) for token in await info.context.loader("tokens", load).load(self.record.id)]
 
-    @strawberry.field(description="Their effective value of every permission, and how each stands, in catalog order.")
+    @strawberry.field(
+        description="Their effective value of every permission, and how each stands, in catalog order. "
+        f"{OPERATIONS['User.effectiveRights']}"
+    )
     async def effective_rights(
         self,
         info: Info,
@@ -140,7 +149,7 @@ class User(Holder):
     ) -> list[EffectiveRightType]:
         from app.graphql.types.decisions import EffectiveRight
 
-        await info.context.load_people(self.record.id)
+        await info.context.look(self.record.id)
         circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
         try:
             rights = await access.list_effective_rights(
@@ -150,7 +159,7 @@ class User(Holder):
             raise fault_of(refused.errors) from None
         return [EffectiveRight.of(right) for right in rights]
 
-    @strawberry.field(description="Decision for a permission or an operation.")
+    @strawberry.field(description=f"Decision for a permission or an operation. {OPERATIONS['User.can']}")
     async def can(
         self,
         info: Info,
@@ -163,7 +172,7 @@ class User(Holder):
     ) -> DecisionType:
         from app.graphql.types.decisions import load_decision
 
-        await info.context.load_people(self.record.id)
+        await info.context.look(self.record.id)
         return await load_decision(
             info,
             access.CheckAsked(
@@ -172,7 +181,7 @@ class User(Holder):
             ),
         )  # fmt: skip
 
-    @strawberry.field(description="Decision for every operation, in catalog order.")
+    @strawberry.field(description=f"Decision for every operation, in catalog order. {OPERATIONS['User.operations']}")
     async def operations(
         self,
         info: Info,
@@ -184,7 +193,7 @@ class User(Holder):
     ) -> list[DecisionType]:
         from app.graphql.types.decisions import Decision
 
-        await info.context.load_people(self.record.id)
+        await info.context.look(self.record.id)
         circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
         reading = await info.context.read()
         try:
