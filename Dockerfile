@@ -10,7 +10,7 @@ COPY . .
 RUN python3 -m venv /opt/permgate && /opt/permgate/bin/pip install --no-cache-dir -c requirements.lock .
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin permgate \
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin permgate \
     && install --directory --owner=permgate --mode=0700 /data
 COPY --from=build /opt/permgate /opt/permgate
 ENV PATH=/opt/permgate/bin:$PATH \
