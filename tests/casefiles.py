@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from app.catalogs.catalog_files import build_from_documents, load_catalog
+from app.catalogs.catalog_files import BUILT_IN, build_from_documents, load_catalog
 from app.catalogs.documents import Document, DocumentFault, read_document
 from app.catalogs.world_files import WorldReading, read_world
 from app.domain.catalog import Catalog
@@ -502,6 +502,7 @@ class CaseFileData(_Part):
     proves: str
     catalog: list[dict[str, Any]] | None = None
     world: dict[str, Any] | Literal["demo"]
+    asks: str | None = None  # who asks, where that is to be nobody who may do everything
     cases: list[CaseData]
 
 
@@ -524,6 +525,9 @@ class CaseFile:
 
     @property
     def caller(self) -> str:
+        """Who asks and writes: an account owner, unless the file names somebody."""
+        if self.data.asks is not None:
+            return self.data.asks
         users: Mapping[str, Any] = self.world["users"]
         return next(n for n, user in users.items() if user.get("owner") and user.get("status", "ACTIVE") == "ACTIVE")
 
@@ -558,7 +562,7 @@ def given_id(kind: type, name: str) -> str:
 @cache
 def seeded_program() -> Program:
     """The catalogs that come with the program, compiled once for a process."""
-    return compile_catalog(load_catalog(find_catalog_files(find_seeds())))
+    return compile_catalog(load_catalog([BUILT_IN, *find_catalog_files(find_seeds())]))
 
 
 @cache
@@ -568,8 +572,9 @@ def _own_program(name: str) -> Program:
 
 
 def own_catalog(name: str, systems: list[dict[str, Any]]) -> Catalog:
-    """The catalog that a case file brings along."""
-    return build_from_documents([Document(f"{name}: catalog", system, {}) for system in systems])
+    """The catalog that a case file brings along, beside the built-in one."""
+    brought = [Document(f"{name}: catalog", system, {}) for system in systems]
+    return build_from_documents([read_document(BUILT_IN), *brought])
 
 
 @cache
