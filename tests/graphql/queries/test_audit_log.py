@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.domain.audit import FIRST_HASH
+from app.domain.callers import Right
 from tests.factories import Gateway, each_of, holder
 
 DOCUMENT = """query ($filter: AuditFilter) { auditLog(filter: $filter, first: 100) {
@@ -49,9 +50,8 @@ async def test_every_entry_holds_the_hash_of_the_one_before(world: Gateway) -> N
 @pytest.fixture
 async def log(world: Gateway) -> tuple[Gateway, int]:
     """Three more entries, an hour apart, the second by Ana, and the revision before them."""
+    secret = await world.trust("ana", *Right, "desk.reports.menu")
     before = await world.revision()
-    _, secret = await world.issue_token("ana")
-    before += 1
     world.clock.advance(hours=1)
     await world.mutate("updateUser", {"user": {"userName": "cleo"}, "displayName": "Cleo"})
     world.clock.advance(hours=1)

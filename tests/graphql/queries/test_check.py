@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.callers import Right
 from tests.factories import Gateway, each_of, holder
 
 DOCUMENT = """query ($input: CheckInput!) { check(input: $input) {
@@ -15,9 +16,11 @@ ANA, BEN, CLEO, C1 = {"userName": "ana"}, {"userName": "ben"}, {"userName": "cle
 MENU, SPY, RECORDINGS = "desk.reports.menu", "desk.reports.spy", "desk.calls.recordings"
 
 
-async def check(gateway: Gateway, user: dict[str, str], node: str, **given: Any) -> dict[str, Any]:
+async def check(
+    gateway: Gateway, user: dict[str, str], node: str, *, by: str | None = None, **given: Any
+) -> dict[str, Any]:
     question = {"user": user, "node": node, **given}
-    decision: dict[str, Any] = (await gateway.gql(DOCUMENT, {"input": question}))["check"]
+    decision: dict[str, Any] = (await gateway.gql(DOCUMENT, {"input": question}, token=by))["check"]
     return decision
 
 
@@ -221,8 +224,21 @@ async def test_a_fact_that_is_sent_counts_only_where_none_is_stored(
     if stored is not None:
         await world.set_facts({"credit_balance": stored}, contract=C1)
     facts = None if sent is None else [{"name": "credit_balance", "value": sent}]
+    by = await world.trust("cleo", Right.VIEW_USERS, Right.VIEW_RIGHTS, Right.VIEW_CONTRACTS)
 
-    assert (await verdict(world, ANA, "desk.calls.send_texts", contract=C1, facts=facts))[1] == state
+    assert (await verdict(world, ANA, "desk.calls.send_texts", by=by, contract=C1, facts=facts))[1] == state
+
+
+@pytest.mark.parametrize(("stored", "sent", "state"), [("5", "0", "SUSPENDED"), ("0", "5", "ACTIVE")])
+async def test_a_fact_that_is_sent_goes_before_a_stored_one_for_whoever_may_assert_facts(
+    world: Gateway, stored: str, sent: str, state: str
+) -> None:
+    await world.grant(holder(user="ana"), "desk.calls.send_texts")
+    await world.set_facts({"credit_balance": stored}, contract=C1)
+    facts = [{"name": "credit_balance", "value": sent}]
+    by = await world.trust("cleo", Right.VIEW_USERS, Right.VIEW_RIGHTS, Right.VIEW_CONTRACTS, Right.ASSERT_FACTS)
+
+    assert (await verdict(world, ANA, "desk.calls.send_texts", by=by, contract=C1, facts=facts))[1] == state
 
 
 async def test_faults_of_facts(world: Gateway) -> None:
