@@ -1,0 +1,36 @@
+"""Differences of effective rights: of a simulation, and of what was changed."""
+
+import strawberry
+
+from app.domain import differences as domain
+from app.graphql.context import Info
+from app.graphql.types.names import PermissionType, UserType
+from app.graphql.types.values import RightValue, show_value
+
+
+@strawberry.type(description="A permission of a person that is, or would be, worth more or less than before.")
+class RightDifference:
+    before: RightValue = strawberry.field(description="The effective value before.")
+    after: RightValue = strawberry.field(description="The effective value after.")
+    difference: strawberry.Private[domain.Difference]
+
+    @classmethod
+    def of(cls, difference: domain.Difference) -> "RightDifference":
+        value_type = difference.permission.value_type
+        return cls(
+            before=show_value(value_type, difference.before), after=show_value(value_type, difference.after),
+            difference=difference,
+        )  # fmt: skip
+
+    @strawberry.field(description="Whose it is; null: not there, or not yours.")
+    async def user(self, info: Info) -> UserType | None:
+        from app.graphql.types.users import User
+
+        record = (await info.context.look(self.difference.user)).user(self.difference.user)
+        return None if record is None else User.of(record)
+
+    @strawberry.field(description="The permission.")
+    def permission(self) -> PermissionType:
+        from app.graphql.types.catalog import Permission
+
+        return Permission.of(self.difference.permission)
