@@ -9,7 +9,7 @@ from app.domain.values import Value
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RightDifference:
     """One permission whose effective value is not what it was."""
 
     user: UserId
@@ -18,7 +18,7 @@ class Difference:
     after: Value
 
 
-def find_differences(program: Program, user: UserId, before: Holding, after: Holding) -> list[Difference]:
+def compare_holdings(program: Program, user: UserId, before: Holding, after: Holding) -> list[RightDifference]:
     """The permissions whose values differ, in the order of the catalog."""
     if before == after:
         return []
@@ -26,5 +26,5 @@ def find_differences(program: Program, user: UserId, before: Holding, after: Hol
     for number, permission in enumerate(catalog.permissions):
         old, new = program.value(before, number), program.value(after, number)
         if old != new:
-            found[permission.key] = Difference(user, permission, old, new)
+            found[permission.key] = RightDifference(user, permission, old, new)
     return [found[key] for key in catalog.nodes if key in found]

@@ -12,10 +12,10 @@ from app.graphql.types.values import RightValue, show_value
 class RightDifference:
     before: RightValue = strawberry.field(description="The effective value before.")
     after: RightValue = strawberry.field(description="The effective value after.")
-    difference: strawberry.Private[domain.Difference]
+    difference: strawberry.Private[domain.RightDifference]
 
     @classmethod
-    def of(cls, difference: domain.Difference) -> "RightDifference":
+    def of(cls, difference: domain.RightDifference) -> "RightDifference":
         value_type = difference.permission.value_type
         return cls(
             before=show_value(value_type, difference.before), after=show_value(value_type, difference.after),
