@@ -1,22 +1,30 @@
-"""The command line: `permgate`. Exit status 64: a wrong command; 78: wrong settings; else as each command says."""
+"""The command line: `permgate`. Exit status 64: a wrong command; 78: wrong settings, or a database that cannot be used;
+69: the database failed on the way; else as each command says.
+"""
 
 import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import uvicorn
+from sqlalchemy.exc import DBAPIError
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.db.engine import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.catalog_building import CatalogFaults
@@ -36,7 +44,8 @@ from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, read_settings
 from app.telemetry import set_up_logging
 
-USAGE, CONFIGURATION = 64, 78  # as sysexits.h numbers them
+USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78  # as sysexits.h numbers them
+MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
 T = TypeVar("T")
 
 
@@ -74,15 +83,12 @@ def main() -> None:
     except Failed as error:
         _complain(str(error))
         sys.exit(error.status)
-    except SettingsFaults as error:
+    except (SettingsFaults, DatabaseFault, CatalogFaults, DocumentFault) as error:
         _complain(str(error))
         sys.exit(CONFIGURATION)
-    except CatalogFaults as error:
-        _complain(str(error))
-        sys.exit(CONFIGURATION)
-    except DocumentFault as error:
-        _complain(str(error))
-        sys.exit(CONFIGURATION)
+    except DBAPIError as error:
+        _complain(f"the database failed: {error.orig}")
+        sys.exit(UNAVAILABLE)
     except Refused as error:
         for refusal in error.errors:
             expected = f" (expected {refusal.expected})" if isinstance(refusal, InvalidValue) else ""
@@ -94,11 +100,11 @@ def _complain(message: str) -> None:
     click.echo(message, err=True)
 
 
-def _run(work: Callable[[Services], Awaitable[T]], *, migrating: bool = True) -> T:
+def _run(work: Callable[[Services], Awaitable[T]]) -> T:
     """Does something with the services over the database of the environment."""
 
     async def do() -> T:
-        services = await open_services(read_settings(os.environ), migrating=migrating)
+        services = await open_services(read_settings(os.environ))
         try:
             return await work(services)
         finally:
@@ -116,16 +122,30 @@ def _run(work: Callable[[Services], Awaitable[T]], *, migrating: bool = True) ->
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with addresses and tokens.")
 def demo(host: str, port: int, as_json: bool) -> None:
     """Run a gateway over a throw-away database with the demo world."""
-    with tempfile.TemporaryDirectory(prefix="permgate-demo-") as folder:
+    with _unwinding_when_terminated(), tempfile.TemporaryDirectory(prefix="permgate-demo-") as folder:
         settings = Settings(
             database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True
         )
         asyncio.run(_serve_demo(settings, host, port, as_json=as_json))
 
 
+@contextmanager
+def _unwinding_when_terminated() -> Iterator[None]:
+    """Makes an exception of SIGTERM, which would otherwise leave behind what a `with` is there to remove."""
+    former = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
 async def _serve_demo(settings: Settings, host: str, port: int, *, as_json: bool) -> None:
     services = await open_services(settings)
-    tokens = await load_demo(services, settings.seeds / "demo.yaml")
+    try:
+        tokens = await load_demo(services, settings.seeds / "demo.yaml")
+    except BaseException:
+        await services.close()
+        raise
 
     def announce(bound: int) -> None:
         address = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
@@ -144,15 +164,37 @@ async def _serve_demo(settings: Settings, host: str, port: int, *, as_json: bool
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free one.")
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, MAX_WORKERS), help="Processes that answer."
+)
+def serve(host: str, port: int, workers: int) -> None:
     """Run the gateway over the database of PERMGATE_DATABASE_URL."""
     settings = read_settings(os.environ)
 
     async def do() -> None:
         services = await open_services(settings)
-        await _serve(services, host, port, graphiql=settings.graphiql, announce=lambda bound: None)
+        if workers == 1:
+            await _serve(services, host, port, graphiql=settings.graphiql, announce=lambda bound: None)
+        else:
+            await services.close()  # it was opened for what is wrong to be told once, and the schema to be there
 
     asyncio.run(do())
+    if workers > 1:
+        _serve_in_processes(host, port, workers)
+
+
+def _serve_in_processes(host: str, port: int, workers: int) -> None:
+    """Serves by several processes that share one socket, each with services of its own, until told to stop."""
+    config = uvicorn.Config(
+        "app.main:create_worker", factory=True, workers=workers, log_level="warning", server_header=False,
+        date_header=False,
+    )  # fmt: skip
+    sock = _bind(host, port)
+    sock.set_inheritable(True)
+    supervisor = Multiprocess(config, sockets=[sock])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise Failed("a worker could not start")
 
 
 async def _serve(services: Services, host: str, port: int, *, graphiql: bool, announce: Callable[[int], None]) -> None:
@@ -160,10 +202,12 @@ async def _serve(services: Services, host: str, port: int, *, graphiql: bool, an
     set_up_logging()
     app = create_app(services, graphiql=graphiql)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
-    sock = _bind(host, port)
-    server = _Server(config, lambda: announce(sock.getsockname()[1]))
-
-    await server.serve(sockets=[sock])
+    try:
+        sock = _bind(host, port)
+        server = _Server(config, lambda: announce(sock.getsockname()[1]))
+        await server.serve(sockets=[sock])
+    finally:
+        await services.close()  # the application does so when it ends; it may not have begun
 
 
 class _Server(uvicorn.Server):
@@ -201,8 +245,10 @@ def migrate_command() -> None:
 
     async def do() -> None:
         database = Database(settings.database_url)
-        await migrate(database)
-        await database.close()
+        try:
+            await migrate(database)
+        finally:
+            await database.close()
 
     asyncio.run(do())
     click.echo("the schema is current")

@@ -1,5 +1,6 @@
 """The one place where a gateway is put together: settings, database, catalog, services, addresses."""
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -7,32 +8,32 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 
-from app.db.schema import migrate, read_schema_state
+from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
 from app.services.context import Services, read_clock
 from app.services.systems import adopt_catalog, find_catalog_files
-from app.settings import Settings
+from app.settings import Settings, read_settings
+from app.telemetry import set_up_logging
 from app.web.routes import make_routes
 
 CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for cursors is kept
 
 
-async def open_services(
-    settings: Settings, *, migrating: bool = True, clock: Callable[[], datetime] = read_clock
-) -> Services:
+async def open_services(settings: Settings, *, clock: Callable[[], datetime] = read_clock) -> Services:
     """The services over the database of the settings, its schema and catalog brought up to date."""
     database = Database(settings.database_url)
-    if migrating:
-        await migrate(database)
-    elif (state := await read_schema_state(database)) != "current":
-        raise RuntimeError(f"the schema of the database is {state}: run `permgate migrate`")
 
     def new_id(kind: type) -> str:
         return make_id(PREFIX_OF[kind], clock(), secrets.token_bytes(10))
 
-    program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
-    return Services(database, program, cursor_key=await _read_cursor_key(database), clock=clock)
+    try:
+        await migrate(database)
+        program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
+        return Services(database, program, cursor_key=await _read_cursor_key(database), clock=clock)
+    except BaseException:
+        await database.close()
+        raise
 
 
 async def _read_cursor_key(database: Database) -> bytes:
@@ -57,3 +58,18 @@ def create_app(services: Services, *, graphiql: bool) -> Starlette:
         await services.close()
 
     return Starlette(routes=make_routes(services, graphiql=graphiql), lifespan=lifespan)
+
+
+def create_worker() -> Starlette:
+    """The application of one process among several: it opens services of its own over the settings of all."""
+    set_up_logging()
+    settings = read_settings(os.environ)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        services = await open_services(settings)
+        app.router.routes += make_routes(services, graphiql=settings.graphiql)
+        yield
+        await services.close()
+
+    return Starlette(lifespan=lifespan)

@@ -470,7 +470,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process = subprocess.Popen(
             [sys.executable, "-c", "from app.cli import main; main()", *arguments],
             cwd=ROOT, env={**inherited, "TMPDIR": str(tmp_path / "tmp"), **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         processes.append(process)
         return process
@@ -478,7 +478,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in processes:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # and the processes that it started, which hold its pipes
         process.communicate()
 
 
@@ -547,20 +547,23 @@ def test_a_port_that_is_taken_is_told_to_a_person(run: Run) -> None:
     assert result.err == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another `--port`\n"
 
 
-def test_serve_answers_over_the_database_of_the_settings(started: Any, database: Path, run: Run) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_answers_over_the_database_of_the_settings(started: Any, database: Path, run: Run, workers: str) -> None:
     secret = run("token", "issue", "ana", "--label", "x").out.split()[3]
     port = find_free_port()
     process = started(
-        "serve", "--port", str(port), PERMGATE_DATABASE_URL=f"sqlite+aiosqlite:///{database}", PERMGATE_SEEDS=str(SEEDS)
-    )
+        "serve", "--port", str(port), "--workers", workers,
+        PERMGATE_DATABASE_URL=f"sqlite+aiosqlite:///{database}", PERMGATE_SEEDS=str(SEEDS),
+    )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert httpx.get(f"{address}/readyz").status_code == 200
             break
         except httpx.TransportError:
-            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
             time.sleep(0.05)
 
     answer = httpx.post(

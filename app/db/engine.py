@@ -2,18 +2,24 @@
 
 SQLite: write-ahead log with `synchronous=FULL` (NORMAL loses acknowledged commits at power loss), foreign keys on,
  transactions begun by ourselves: plain BEGIN for reading (one snapshot), BEGIN IMMEDIATE for writing. The driver's
-own late BEGIN lets two check-then-write transactions pass the same guard.
+own late BEGIN lets two check-then-write transactions pass the same guard. Its own `lower` knows ASCII alone, so it is
+given our folding of names as the function `FOLD`.
 """
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.domain.names import fold_name
+
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
 POOL_SIZE = 8  # readers at once; each is a thread with SQLite
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
+FOLD = "permgate_fold"  # the SQL function that folds a name for searching
 BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
 
 
@@ -36,8 +42,25 @@ def create_engine(address: str) -> AsyncEngine:
     return engine
 
 
+class DatabaseFault(Exception):
+    """The database cannot be used; the message tells the person who set it up why."""
+
+
+def check_file(engine: AsyncEngine) -> None:
+    """Opens the file by the bare driver, for once. Raises `DatabaseFault`.
+
+    The pool is no place to find out: it leaves a thread behind for each connection that fails.
+    """
+    try:
+        with closing(sqlite3.connect(engine.url.database or "")) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise DatabaseFault(f"the database `{engine.url.database}` cannot be used: {error}") from None
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
+    connection.create_function(FOLD, 1, fold_name, deterministic=True)
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

@@ -1,5 +1,6 @@
 """Bringing a database to the schema of this version, and telling whether it is there."""
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from app.db.engine import BEGIN_OPTION
+from app.db.engine import BEGIN_OPTION, DatabaseFault, check_file
 from app.db.unit_of_work import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,11 +28,23 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 async def migrate(database: Database) -> None:
-    """Brings the database to the current schema, all or nothing. A database of a newer version is left alone."""
+    """Brings the database to the current schema, all or nothing.
+
+    Raises `DatabaseFault` for one that cannot be opened, or is of a newer version: that is left alone.
+    """
+    await asyncio.to_thread(check_file, database.engine)
     async with database.engine.connect() as connection:
         await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         async with connection.begin():
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+            await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    if _read_state(connection) == "newer":
+        revision = MigrationContext.configure(connection).get_current_revision()
+        message = f"the schema of the database (`{revision}`) is of a newer version of permgate: run that one"
+        raise DatabaseFault(message)
+    command.upgrade(alembic_config(connection), "head")
 
 
 async def read_schema_state(database: Database) -> SchemaState:

@@ -7,7 +7,6 @@ still holds when it writes; it commits once, at its end, and rolls back on any e
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
@@ -102,11 +101,6 @@ class WritingUnit(ReadingUnit):
     async def write_setting(self, name: str, value: str) -> None:
         """What the database says of itself, written once."""
         await self._insert(tables.SettingRow, [{"name": name, "value": value}])
-
-    async def count_use(self, token: str, at: datetime) -> None:
-        """Marks a token as used."""
-        table = tables.table_of(tables.TokenRow)
-        await self.reader.connection.execute(update(table).where(table.c.id == token).values(last_used_at=at))
 
 
 class Database:

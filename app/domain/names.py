@@ -7,6 +7,11 @@ from app.domain.errors import InvalidValue
 MAX_NAME = 256  # characters of a natural key or a display name; directories keep such names under 256
 MAX_TEXT = 2000  # characters of a description or a reason
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi, zero width), surrogates, unassigned
+_BLANK = frozenset(  # letters and marks by category, yet shown as nothing (Default_Ignorable_Code_Point) or as a blank
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159"
+    + "".join(map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+MAX_FOLDED = 3 * MAX_NAME  # a letter folds into three at most
 
 
 def read_name(text: str, *field: str) -> str:
@@ -15,10 +20,23 @@ def read_name(text: str, *field: str) -> str:
     Raises `InvalidValue` at `field` for an empty or overlong one, for invisible characters, and for space around it.
     """
     name = unicodedata.normalize("NFC", text)
-    if not name or name != name.strip() or len(name) > MAX_NAME or _has_invisible(name):
+    if not name or name != name.strip() or len(name) > MAX_NAME or not _is_visible(name):
         expected = f"1 to {MAX_NAME} visible characters, no space around them"
         raise InvalidValue(f"`{show(text)}` is not a name", path=field, expected=expected)
     return name
+
+
+def fold_name(name: str) -> str:
+    """A name as searching compares it: without case, in NFC (canonical caseless matching, Unicode 3.13)."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def fold_search(text: str) -> str | None:
+    """What is searched for, to be found within folded names; None for what no name can hold."""
+    folded = fold_name(text)
+    return folded if len(folded) <= MAX_FOLDED and _is_visible(text) else None
 
 
 def read_text(text: str, *field: str) -> str:
@@ -44,8 +62,12 @@ def read_email(text: str, *field: str) -> str:
 
 def show(text: str) -> str:
     """Text that came from outside, safe to stand in a message: invisible characters escaped, cut at 80."""
-    shown = "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _INVISIBLE else c for c in text[:80])
+    shown = "".join(c if _is_visible(c) else f"\\u{ord(c):04x}" for c in text[:80])
     return shown + ("…" if len(text) > 80 else "")
+
+
+def _is_visible(name: str) -> bool:
+    return not _has_invisible(name) and _BLANK.isdisjoint(name)
 
 
 def _has_invisible(text: str) -> bool:

@@ -4,11 +4,12 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 MARK = "pgt"  # lets a scanner of leaked secrets know whose token it found
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PATTERN = re.compile(rf"{MARK}_([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
+USE_PRECISION = timedelta(hours=1)  # a token that is used all day is written 24 times, not with every request
 PREFIX_LENGTH = len(MARK) + 9  # what is shown of a token for telling it from others: the mark and eight characters
 
 
@@ -55,3 +56,7 @@ class TokenRecord:
     def is_good(self, at: datetime) -> bool:
         """Whether it may be used then."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def is_worth_noting(self, at: datetime) -> bool:
+        """Whether a use is to be noted. One just after it was issued is not: that is near enough to when it was."""
+        return at - (self.last_used_at or self.created_at) >= USE_PRECISION

@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    ValueNode,
     execute,
     parse,
     validate,
@@ -29,6 +30,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from app.domain.callers import Caller
 from app.graphql.context import Operation
 from app.graphql.faults import Fault, FaultCode
+from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.services.context import Services
 from app.telemetry import log
@@ -77,7 +79,7 @@ class Executor:
         except RecursionError:
             too_deep = GraphQLError("the document is nested too deeply")
             return RequestFault([too_deep], FaultCode.GRAPHQL_PARSE_FAILED)
-        errors = validate(self.schema, document, max_errors=MAX_ERRORS)
+        errors = validate(self.schema, document, RULES, max_errors=MAX_ERRORS)
         return RequestFault(errors, FaultCode.GRAPHQL_VALIDATION_FAILED) if errors else document
 
     def choose(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -142,7 +144,7 @@ def _show(error: GraphQLError) -> Mapping[str, Any]:
     original = error.original_error
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
-    if original is None or isinstance(original, Fault | StrawberryInputCoercionError):
+    if original is None or isinstance(original, Fault | StrawberryInputCoercionError) or _is_of_argument(original):
         return _with_code(error, FaultCode.BAD_USER_INPUT).formatted
     reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]
     log("a field failed", level=40, exception=original, reference=reference, path=error.path)
@@ -151,6 +153,12 @@ def _show(error: GraphQLError) -> Mapping[str, Any]:
         extensions={"code": FaultCode.INTERNAL_SERVER_ERROR.value},
     )  # fmt: skip
     return shown.formatted
+
+
+def _is_of_argument(error: BaseException) -> bool:
+    """Whether graphql-core could not read an argument. Its errors about results point at fields, or nowhere."""
+    nodes = error.nodes if isinstance(error, GraphQLError) else None
+    return bool(nodes) and all(isinstance(node, ValueNode) for node in nodes or ())
 
 
 def _with_code(error: GraphQLError, code: FaultCode) -> GraphQLError:

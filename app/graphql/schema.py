@@ -1,7 +1,6 @@
 """The schema, put together; its text is committed as `schema.graphql`."""
 
 import strawberry
-from graphql import GraphQLInputObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from app.graphql import enums
@@ -56,7 +55,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
 
     A sorted one is for printing: sorting copies the types, and enums of a copy hand plain text to resolvers.
     """
-    schema = strawberry.Schema(
+    return strawberry.Schema(
         query=Query,
         mutation=Mutation,
         types=[
@@ -71,14 +70,3 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
         ],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=is_sorted),
     )  # fmt: skip
-    _tell_one_of(schema._schema)  # noqa: SLF001  # the graphql-core schema inside
-    return schema
-
-
-def _tell_one_of(schema: GraphQLSchema) -> None:
-    """Lets graphql-core know of `@oneOf`, which strawberry checks by itself: only so it is validated with a document,
-    and a variable that was not sent is no longer taken for a field that was left out."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLInputObjectType):
-            definition = kind.extensions.get("strawberry-definition")
-            kind.is_one_of = definition is not None and definition.is_one_of

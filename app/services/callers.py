@@ -15,6 +15,7 @@ from app.domain.tokens import PREFIX_LENGTH, TokenRecord, digest_token, make_tok
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services
+from app.services.references import Ref
 
 
 async def authenticate(services: Services, token: str) -> Caller | None:
@@ -29,6 +30,8 @@ async def authenticate(services: Services, token: str) -> Caller | None:
         users = await unit.users.find_by("id", [record.user])
     if not users or users[0].status is not UserStatus.ACTIVE:
         return None
+    if services.uses.recall(record).is_worth_noting(services.clock()):
+        services.uses.note(record.id, services.clock())
     return Caller(user=users[0].id, user_name=users[0].user_name, token=record.id)
 
 
@@ -67,7 +70,7 @@ async def issue_token(
     digest = digest_token(secret)
     assert digest is not None
     async with services.database.writing(services.catalog) as unit:
-        users = await unit.users.find_by("user_name", [user_name])
+        users = await unit.users.find_by("user_name", [Ref.of("user_name", user_name).value])
         if not users:
             raise Refused([NotFound(f"there is no user `{show(user_name)}`", path=("user",))])
         token = TokenRecord(

@@ -17,6 +17,7 @@ from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.world import Change, World
 from app.services.seeing import Seen
+from app.services.uses import Uses
 
 
 def read_clock() -> datetime:
@@ -41,6 +42,7 @@ class Services:
         self.cursor_key = cursor_key
         self.clock = clock
         self.randomness = randomness
+        self.uses = Uses(database)
         self._directory: tuple[int, World] | None = None
 
     @property
@@ -70,6 +72,7 @@ class Services:
         return directory
 
     async def close(self) -> None:
+        await self.uses.finish()
         await self.database.close()
 
 
@@ -93,7 +96,8 @@ class Reading:
         self.revision = revision
         self.caller = caller
         self.now = services.clock()
-        self._world = world  # given: the world after a dry run, which the database does not know
+        self.is_supposed = world is not None  # the world after a dry run, which the database does not know
+        self._world = world
         self._sight: Sight | None = None
         self._everybody = False
         self._evaluations: dict[tuple[ContractId | None, datetime], Evaluation] = {}

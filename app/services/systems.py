@@ -1,5 +1,6 @@
 """The catalog in force: loaded from its files, compared with the one the database knows, kept with its digest."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,12 +10,12 @@ from typing import Any
 from app.catalogs.catalog_files import BUILT_IN, catalog_data, load_catalog, restore_catalog
 from app.db.repositories.catalogs import StoredCatalog
 from app.db.unit_of_work import Database, WritingUnit
-from app.domain.audit import AuditEntry, ChangeRecord
+from app.domain.audit import AuditEntry, ChangeRecord, describe_change, name_subjects
 from app.domain.callers import SYSTEM_ACTOR
 from app.domain.catalog import Catalog
 from app.domain.compiled import Program, compile_catalog
 from app.domain.errors import Conflict, DomainError, InvalidValue, Refused
-from app.domain.holders import RowId
+from app.domain.holders import Grant, Limit, RowId
 from app.domain.world import Change
 
 CATALOG_SOURCE = "catalog"  # the source of what a changed catalog makes of rows
@@ -56,22 +57,30 @@ async def _replace_catalog(
     new_id: Callable[[type], str],
 ) -> None:
     changes: list[Change] = []
+    described = [ChangeRecord(action="load_catalog", detail=f"put the catalog {catalog.digest} in force")]
     if stored is not None:
         former = restore_catalog(stored.data)
         unit.reader.catalog = former
         changes = await _move_rows(unit, former, catalog, new_id)
         unit.reader.catalog = catalog
-    detail = f"put the catalog {catalog.digest} in force"
+        described += [_describe_move(former, catalog, change) for change in changes]
 
     def make_entry(revision: int, previous: str) -> AuditEntry:
         return AuditEntry(
             revision=revision, at=at, actor=SYSTEM_ACTOR, actor_id=None, source=CATALOG_SOURCE, action="loadCatalog",
-            reason=None, subjects=(), changes=(ChangeRecord(action="load_catalog", detail=detail),),
-            previous_hash=previous,
+            reason=None, subjects=name_subjects(described), changes=tuple(described), previous_hash=previous,
         )  # fmt: skip
 
     entry = await unit.record(changes, make_entry)
     await unit.catalogs.add(StoredCatalog(entry.revision, catalog.digest, data))
+
+
+def _describe_move(former: Catalog, catalog: Catalog, change: Change) -> ChangeRecord:
+    """A row that follows its node, its value before in the words of the former catalog."""
+    assert isinstance(change.before, Grant | Limit) and isinstance(change.after, Grant | Limit)
+    before = former.render_value(change.before.node, change.before.value)
+    detail = f"moved from `{change.before.node}` to `{change.after.node}` ({before})"
+    return replace(describe_change(catalog, change), before=before, detail=detail)
 
 
 async def _move_rows(
@@ -101,6 +110,14 @@ async def _move_rows(
     errors += [
         Conflict(f"the product `{product}` is gone and contracts have it")
         for product in sorted(products - set(catalog.products_by_key))
+    ]
+    left = Counter(row.product for row in await unit.worlds.list_levels_outside({*catalog.products_by_key, *products}))
+    errors += [
+        Conflict(
+            f"the product `{product}` is gone and {count} levels in it are left: "
+            "put it back into their contracts and take it out with `onDependents: CASCADE`"
+        )
+        for product, count in sorted(left.items())
     ]
     if errors:
         raise Refused(errors)

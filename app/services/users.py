@@ -7,8 +7,8 @@ from app.domain.callers import Caller, Right
 from app.domain.changes import Wish
 from app.domain.errors import DomainError
 from app.domain.filters import Inclusion, MemberFilter, UserFilter
-from app.domain.holders import User, UserId, UserKind, UserStatus
-from app.domain.paging import Page, Slice
+from app.domain.holders import AnyRow, User, UserId, UserKind, UserStatus
+from app.domain.paging import Page, Slice, slice_sorted
 from app.domain.tokens import TokenRecord
 from app.domain.wishes import users as wishes
 from app.domain.wishes.users import UserAsked
@@ -130,12 +130,40 @@ async def list_included_users(
     reading: Reading, noun: Inclusion, ids: Sequence[str], part: Slice
 ) -> dict[str, Page[User]]:
     """For each role, team or contract a page of the users directly in it, in one statement for all of them."""
-    return await reading.unit.users.read_included_pages(noun, ids, await _member_filter(reading, noun), part)
+    wanted = await _member_filter(reading, noun)
+    if reading.is_supposed:
+        supposed = await _suppose_included(reading, noun, ids, wanted)
+        return {one: slice_sorted(people, part, key=lambda user: (user.user_name,)) for one, people in supposed.items()}
+    return await reading.unit.users.read_included_pages(noun, ids, wanted, part)
 
 
 async def count_included_users(reading: Reading, noun: Inclusion, ids: Sequence[str]) -> dict[str, int]:
     """For each role, team or contract the number of users directly in it, in one statement for all of them."""
-    return await reading.unit.users.count_included(noun, ids, await _member_filter(reading, noun))
+    wanted = await _member_filter(reading, noun)
+    if reading.is_supposed:
+        return {one: len(people) for one, people in (await _suppose_included(reading, noun, ids, wanted)).items()}
+    return await reading.unit.users.count_included(noun, ids, wanted)
+
+
+async def _suppose_included(
+    reading: Reading, noun: Inclusion, ids: Sequence[str], wanted: MemberFilter
+) -> dict[str, list[User]]:
+    """The users who are directly in each after a dry run, by user name: those of before, as the change leaves them."""
+    world, sight = await reading.load_world(await reading.unit.users.find_included(noun, ids)), await reading.sight()
+    found: dict[str, list[User]] = {one: [] for one in ids}
+    for user in sorted(world.users.values(), key=lambda user: user.user_name):
+        if wanted.audience is not None and not sight.sees_user(world, user.id):
+            continue
+        rows = world.rows_of(user.id)
+        within: dict[Inclusion, list[tuple[str | None, AnyRow]]] = {
+            "role": [(row.role, row) for row in rows.assignments],
+            "team": [(row.team, row) for row in rows.memberships],
+            "contract": [(row.contract, row) for row in rows.access],
+        }
+        counted = {one for one, row in within[noun] if wanted.contracts is None or row.contract in wanted.contracts}
+        for one in counted & found.keys():
+            found[one or ""].append(user)
+    return found
 
 
 async def _member_filter(reading: Reading, noun: Inclusion) -> MemberFilter:
@@ -157,7 +185,7 @@ async def list_tokens(reading: Reading, users: Sequence[UserId]) -> dict[UserId,
     found: dict[UserId, list[TokenRecord]] = {user: [] for user in users}
     sight = await reading.sight()
     for token in await reading.unit.tokens.find_of([user for user in users if sight.sees_tokens(user)]):
-        found[UserId(token.user)].append(token)
+        found[UserId(token.user)].append(reading.services.uses.recall(token))
     return found
 
 

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: methods, media types, bodies, statuses. The draft's MUSTs, and what its public audits expect."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -266,6 +267,21 @@ async def test_digits_within_a_text_are_no_number(gateway: Gateway) -> None:
     response = await send(gateway, body=json.dumps({**QUERY, "variables": {"x": "0" * 30}}).encode())
 
     assert (response.status_code, response.json()) == (200, OK)
+
+
+async def test_a_text_that_does_not_end_is_read_once(gateway: Gateway) -> None:
+    """Every quote of it could begin the text anew: read so, half a megabyte takes hours."""
+    body = b'{"query": "' + b'\\"' * 250_000
+
+    response = await asyncio.wait_for(send(gateway, body=body), 5)
+
+    assert fault_of(response) == (400, "BAD_REQUEST", "the body is not JSON in UTF-8")
+
+
+async def test_numbers_of_a_query_string_are_looked_at_too(gateway: Gateway) -> None:
+    response = await send(gateway, "GET", query={**QUERY, "variables": '{"a": ' + "9" * 30 + "}"})
+
+    assert fault_of(response)[0] == 400
 
 
 async def test_a_megabyte_and_no_more(gateway: Gateway) -> None:

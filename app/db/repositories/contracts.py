@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 
 from app.db import tables
 from app.db.mapping import read_contract
-from app.db.repositories.reading import Reader, count, read_page
+from app.db.repositories.reading import Reader, count, holds, read_page
 from app.domain.filters import ContractFilter
 from app.domain.holders import Contract
 from app.domain.paging import Page, Slice
@@ -37,7 +37,7 @@ class Contracts:
         conditions = [self.reader.known(CONTRACTS)]
         if wanted.search:
             columns = (CONTRACTS.c.number, CONTRACTS.c.name)
-            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+            conditions.append(holds(columns, wanted.search))
         if wanted.status is not None:
             conditions.append(CONTRACTS.c.status == wanted.status)
         if wanted.ids is not None:

@@ -5,10 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.engine import FOLD
 from app.domain.catalog import Catalog
+from app.domain.names import fold_search
 from app.domain.paging import Page, Slice
 
 
@@ -59,6 +74,20 @@ async def read_page(
     if part.backwards:
         return Page(tuple(reversed(rows)), has_next=part.before is not None, has_previous=more)
     return Page(tuple(rows), has_next=more, has_previous=part.after is not None)
+
+
+def holds(columns: Sequence[ColumnElement[Any]], search: str) -> ColumnElement[bool]:
+    """Whether one of these columns has a text within it, in any case and either Unicode form."""
+    folded = fold_search(search)
+    if folded is None:
+        return false()
+    conditions = []
+    for column in columns:
+        # Folding is asked for where there is more than ASCII alone: for the rest the database's own is much faster.
+        is_more = func.length(cast(column, LargeBinary)) > func.length(column)
+        fold = getattr(func, FOLD)(func.coalesce(column, ""))
+        conditions += [column.icontains(folded, autoescape=True), is_more & fold.contains(folded, autoescape=True)]
+    return or_(*conditions)
 
 
 async def count(reader: Reader, statement: Select[Any]) -> int:

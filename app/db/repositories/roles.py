@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, select
 
 from app.db import tables
 from app.db.mapping import read_role
-from app.db.repositories.reading import Reader, count, read_page
+from app.db.repositories.reading import Reader, count, holds, read_page
 from app.domain.filters import RoleFilter
 from app.domain.holders import Role
 from app.domain.paging import Page, Slice
@@ -37,7 +37,7 @@ class Roles:
         conditions = [self.reader.known(ROLES)]
         if wanted.search:
             columns = (ROLES.c.key, ROLES.c.display_name)
-            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+            conditions.append(holds(columns, wanted.search))
         if wanted.archived is not None:
             conditions.append(ROLES.c.archived.is_(wanted.archived))
         if wanted.grants is not None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 
 from app.db import tables
 from app.db.mapping import read_team
-from app.db.repositories.reading import Reader, count, read_page
+from app.db.repositories.reading import Reader, count, holds, read_page
 from app.domain.filters import TeamFilter
 from app.domain.holders import Team
 from app.domain.paging import Page, Slice
@@ -36,7 +36,7 @@ class Teams:
         conditions = [self.reader.known(TEAMS)]
         if wanted.search:
             columns = (TEAMS.c.key, TEAMS.c.display_name)
-            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+            conditions.append(holds(columns, wanted.search))
         if wanted.kind is not None:
             conditions.append(TEAMS.c.kind == wanted.kind)
         if wanted.archived is not None:

@@ -38,6 +38,9 @@ class Tokens:
         await self.reader.connection.execute(tables.table_of(tables.IdentityRow).insert().values(id=token.id))
         await self.reader.connection.execute(TOKENS.insert().values(**columns))
 
+    async def note_use(self, token: str, at: datetime) -> None:
+        await self.reader.connection.execute(update(TOKENS).where(TOKENS.c.id == token).values(last_used_at=at))
+
     async def revoke(self, token: str, at: datetime) -> None:
         statement = update(TOKENS).where(TOKENS.c.id == token, TOKENS.c.revoked_at.is_(None)).values(revoked_at=at)
         await self.reader.connection.execute(statement)

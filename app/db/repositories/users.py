@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 
 from app.db import tables
 from app.db.mapping import read_user
-from app.db.repositories.reading import Reader, count, read_page
+from app.db.repositories.reading import Reader, count, holds, read_page
 from app.domain.filters import Inclusion, MemberFilter, UserFilter
-from app.domain.holders import User, UserStatus
+from app.domain.holders import User, UserId, UserStatus
 from app.domain.paging import Page, Slice
 from app.domain.sight import Audience
 
@@ -71,6 +71,11 @@ class Users:
         statement = select(within.c.included, func.count().label("people")).group_by(within.c.included)
         return dict.fromkeys(ids, 0) | {row["included"]: row["people"] for row in await self.reader.rows(statement)}
 
+    async def find_included(self, noun: Inclusion, ids: Sequence[str]) -> frozenset[UserId]:
+        """Everybody who is directly in one of these roles, teams or contracts."""
+        within = self._within(noun, ids, MemberFilter()).subquery()
+        return frozenset(row["id"] for row in await self.reader.rows(select(within.c.id).distinct()))
+
     def _within(self, noun: Inclusion, ids: Sequence[str], wanted: MemberFilter) -> Select[Any]:
         """Each user once beside each of these roles, teams or contracts that they are directly in."""
         table, included, person = _INCLUSIONS[noun]
@@ -91,7 +96,7 @@ class Users:
         conditions = [self.reader.known(USERS)]
         if wanted.search:
             columns = (USERS.c.user_name, USERS.c.display_name, USERS.c.email)
-            conditions.append(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
+            conditions.append(holds(columns, wanted.search))
         if wanted.status is not None:
             conditions.append(USERS.c.status == wanted.status)
         if wanted.kind is not None:

@@ -68,6 +68,10 @@ class Worlds:
         """Every grant and limit of anybody."""
         return [*await self._read(Grant, None), *await self._read(Limit, None)]
 
+    async def list_levels_outside(self, products: Iterable[str]) -> list[Access]:
+        """The levels in any other product than these."""
+        return await self._read(Access, tables.table_of(tables.AccessRow).c.product.not_in(sorted(products)))
+
     async def _read(self, kind: type, condition: ColumnElement[bool] | None) -> list[Any]:
         table = tables.table_of(TABLE_OF[kind])
         statement = select(table).where(self.reader.known(table))

@@ -69,6 +69,23 @@ async def test_search_ignores_case_and_unicode_form_of_any_letter(people: Gatewa
         assert (search, await find(people, {"search": search})) == (search, ["dora", "emil"])
 
 
+async def test_every_list_is_searched_so(world: Gateway) -> None:
+    await world.create_role("\u00c9tage", "desk.reports.menu")
+    await world.create_team("\u00c9tage")
+    await world.register_contract("\u00c9tage")
+
+    data = await world.gql("""{
+      roles(filter: {search: "\u00e9TAGE"}) { totalCount } teams(filter: {search: "\u00e9TAGE"}) { totalCount }
+      contracts(filter: {search: "\u00e9TAGE"}) { totalCount }
+    }""")
+
+    assert data == {name: {"totalCount": 1} for name in ("roles", "teams", "contracts")}
+
+
+async def test_search_is_of_any_length(people: Gateway) -> None:
+    assert await find(people, {"search": "a" * 100_000}) == []
+
+
 async def test_search_for_what_no_name_holds_finds_nobody(people: Gateway) -> None:
     for search in ("\u0000", "a\u0000", "\u202e"):
         assert (search, await find(people, {"search": search})) == (search, [])
