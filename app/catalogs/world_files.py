@@ -25,6 +25,7 @@ from app.domain.holders import (
     MANUAL,
     Access,
     Assignment,
+    Ceiling,
     Contract,
     ContractId,
     ContractStatus,
@@ -97,6 +98,16 @@ class _Holder(_Part):
     limits: list[str | RightPart] = []
 
 
+Levels = dict[str, dict[str, Literal["WITHOUT_ACCESS", "USER", "ADMINISTRATOR", "OWNER"]]]  # by contract, by product
+
+
+class CeilingPart(_Part):
+    """The most that a service account can ever give."""
+
+    roles: list[str] = []
+    levels: Levels = {}
+
+
 class UserFile(_Holder):
     """A person or a service account, under the user name."""
 
@@ -107,7 +118,8 @@ class UserFile(_Holder):
     owner: bool = False
     roles: list[str | RolePart] = []
     teams: list[str | TeamPart] = []
-    access: dict[str, dict[str, Literal["WITHOUT_ACCESS", "USER", "ADMINISTRATOR", "OWNER"]]] = {}
+    access: Levels = {}
+    ceiling: CeilingPart | None = None
     subscribers: dict[str, str] = {}
     facts: dict[str, str] = {}
 
@@ -194,6 +206,7 @@ class _Records:
                 id=self.user(name), user_name=name, display_name=user.label or name, email=user.email,
                 external_id=user.external_id, kind=UserKind(user.kind), status=UserStatus(user.status),
                 is_owner=user.owner, source=user.source,
+                ceiling=None if user.ceiling is None else self._ceiling(user.ceiling),
             )  # fmt: skip
         for key, role in world.roles.items():
             yield Role(
@@ -212,6 +225,14 @@ class _Records:
                 status=ContractStatus(contract.status), products=frozenset(contract.products),
             )  # fmt: skip
         yield from self._rows()
+
+    def _ceiling(self, part: CeilingPart) -> Ceiling:
+        levels = frozenset(
+            (self.contract(number), product, AccessLevel(level))
+            for number, of_product in part.levels.items()
+            for product, level in of_product.items()
+        )
+        return Ceiling(frozenset(self.role(role) for role in part.roles), levels)
 
     def _rows(self) -> Iterator[Record]:
         for name, user in self.world.users.items():
