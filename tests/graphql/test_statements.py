@@ -33,7 +33,7 @@ from app.domain.values import Scope, Switch
 from tests.factories import Answer, Clock, Gateway, Template, fill_template, open_gateway
 
 FEW, MANY = 2, 24
-AUTHENTICATION = 2  # the token, and whose it is
+AUTHENTICATION = 2 + 1  # the token, and whose it is; and what that one may see, in the snapshot
 DIRECTORY = 7  # roles, teams, contracts, their grants, limits and assignments, the facts of contracts
 PEOPLE = 8  # people, and their grants, limits, roles, teams, levels, links and facts
 
@@ -294,8 +294,8 @@ DOCUMENTS = {
         }) {
           changes { detail holder { displayName } } errors { message } warnings { message }
         } }""",
-        # the revision, the people by name, their rows, the number of owners, the revision of what is shown
-        statements=1 + 1 + PEOPLE + 1 + 1,
+        # the revision, the people by name, their rows, the number of owners; the revision of what is shown, who asks
+        statements=1 + 1 + PEOPLE + 1 + 2,
         items=lambda data: len(data["addTeamMembers"]["changes"]),
         variables=lambda gateway, count: {"users": [{"userName": f"user{number}"} for number in range(count)]},
     ),
@@ -308,8 +308,9 @@ DOCUMENTS = {
             can(node: "desk.reports.export") { allowed }
           } } } } }
         } }""",
-        # the revision, who has the role or a team with it, their rows, the number of owners; the revision, the members
-        statements=1 + 2 + PEOPLE + 1 + 1 + 1,
+        # the revision, who has the role or a team with it, their rows, the number of owners; the revision, who asks,
+        # the members
+        statements=1 + 2 + PEOPLE + 1 + 2 + 1,
         items=lambda data: sum(
             edge["node"]["can"]["allowed"] for edge in data["grantPermissions"]["holder"]["members"]["edges"]
         ),
