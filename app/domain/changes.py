@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 from app.domain.compiled import Program
@@ -141,19 +142,34 @@ def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) ->
                 group = (row.holder, row.contract, row.valid_from, row.valid_until)
                 wanted = groups.setdefault(group, (row, {}))[1]
                 wanted[violation.failure.number, violation.asked] = violation
-    for row, wanted in groups.values():
+    added: list[Grant] = []
+    for row, wanted in sorted(groups.values(), key=lambda group: _narrowness(group[0])):
         at = max(stamp.at, row.valid_from or stamp.at)
         families = Families()
-        raising = _raising(judgement, row.holder, row.contract, at, list(wanted), families)
+        along = [other for other in added if _outlasts(other, row)]
+        raising = _raising(judgement, row.holder, row.contract, at, list(wanted), families, along=along)
         family = families.all_of(raising.right(number, value) for number, value in wanted)
         if len(family) != 1:
             continue  # nothing helps, or an either-or leaves a choice: refused with the alternatives
         for suggestion in sorted_fix(program, family[0]):
             if isinstance(suggestion, GiveRight):
-                yield Change(
-                    None,
-                    replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value),
-                )
+                added.append(replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value))
+    for row in added:
+        yield Change(None, row)
+
+
+def _narrowness(row: Grant) -> tuple[bool, float, float]:
+    """Sorts rows so that none outlasts one before it, where one outlasts the other at all."""
+    begin = -inf if row.valid_from is None else row.valid_from.timestamp()
+    end = inf if row.valid_until is None else row.valid_until.timestamp()
+    return row.contract is not None, -end, begin
+
+
+def _outlasts(row: Grant, other: Grant) -> bool:
+    """Whether a row counts wherever and whenever another of the same holder does."""
+    begins = row.valid_from is None or (other.valid_from is not None and row.valid_from <= other.valid_from)
+    ends = row.valid_until is None or (other.valid_until is not None and row.valid_until >= other.valid_until)
+    return row.holder == other.holder and row.contract in {None, other.contract} and begins and ends
 
 
 def _gives_along(program: Program, giver: str, key: str) -> bool:
@@ -209,8 +225,13 @@ def _raising(
     at: datetime,
     wanted: Iterable[tuple[int, Value]],
     families: Families,
+    *,
+    along: Iterable[Grant] = (),
 ) -> Raising:
-    """Smallest sets of grants on one holder; facts, targets and access levels count as met."""
+    """Smallest sets of grants on one holder; facts, targets and access levels count as met.
+
+    `along` are grants that the holder will have as well.
+    """
     program = judgement.program
     evaluation = judgement.evaluation(True, contract, at)
     world = evaluation.world
@@ -235,12 +256,15 @@ def _raising(
         for value in values
         if not permission.access_level
     )
+    held = program.join(evaluation.held_by(holder), judgement.access_met)
+    for row in along:
+        held = program.join(held, program.close(program.encode(program.catalog.number_of[row.node], row.value)))
     is_person = holder not in world.roles and holder not in world.teams
     limits = () if is_person else tuple(row for row in world.rows_of(holder).limits if row.counts(contract, at))
     return Raising(
         Means(
             program=program,
-            held=program.join(evaluation.held_by(holder), judgement.access_met),
+            held=held,
             limits=limits,
             liftable=False,
             sources=sources,
