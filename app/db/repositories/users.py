@@ -28,6 +28,11 @@ class Users:
         statement = select(USERS).where(self.reader.known(USERS), USERS.c[column].in_(sorted(set(values))))
         return [read_user(row) for row in await self.reader.rows(statement)]
 
+    async def find_seen(self, users: Iterable[UserId], audience: Audience) -> frozenset[UserId]:
+        """Those of these people whom a caller sees."""
+        conditions = (self.reader.known(USERS), USERS.c.id.in_(sorted(set(users))), self._seen_by(audience))
+        return frozenset(row["id"] for row in await self.reader.rows(select(USERS.c.id).where(*conditions)))
+
     async def read_page(self, wanted: UserFilter, part: Slice) -> Page[User]:
         page = await read_page(self.reader, select(USERS).where(*self._conditions(wanted)), [USERS.c.user_name], part)
         return Page(tuple(read_user(row) for row in page.items), page.has_next, page.has_previous)
