@@ -177,10 +177,13 @@ def applicable_rules(node: Permission, value: Value | None) -> Iterator[Rule]:
             yield rule
 
 
-def list_answers(effective: Effective, node: Permission, asked: Value | None) -> tuple[Value, ...]:
+def list_answers(
+    evaluation: Evaluation, effective: Effective, node: Permission, asked: Value | None
+) -> tuple[Value, ...]:
     """The smallest values each of which would be enough: what is asked, or the least there are.
 
-    With a target, each holds a name that covers it as things are, so there may be none.
+    With a target, each holds a name that covers it as things are, so there may be none. Of members without a list the
+    least are those that are held.
     """
     if effective.reaches is not None and has_reach(node):
         value_type = node.value_type
@@ -196,7 +199,8 @@ def list_answers(effective: Effective, node: Permission, asked: Value | None) ->
         return (asked,)
     least = dict.fromkeys(node.value_type.least_above_bottom())
     if isinstance(node.value_type, MembersType):
-        least[node.value_type.top] = None
+        held = evaluation.program.value(effective.limited, evaluation.program.catalog.number_of[node.key])
+        least |= dict.fromkeys([node.value_type.top, *node.value_type.parts(held)])
     return tuple(least)
 
 
@@ -228,7 +232,7 @@ def name_missing(
         return tuple(found)
     if verdict.state is State.LIMITED:
         return ()
-    answers = list_answers(effective, node, asked)
+    answers = list_answers(evaluation, effective, node, asked)
     if verdict.state is State.NOT_GRANTED:
         lacking = tuple(AtLeast(node.key, value) for value in answers)
         if lacking:
@@ -282,7 +286,7 @@ def name_unknown(
     if isinstance(node, Operation):
         add(effective, node.requirement)
         return tuple(found)
-    for value in list_answers(effective, node, asked):
+    for value in list_answers(evaluation, effective, node, asked):
         if _is_held(evaluation, effective.possible, node, value):
             add_right(effective, node.key, value)
     return tuple(found)
