@@ -1,6 +1,7 @@
 """What lists can be narrowed by. Every condition that is given must hold."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -12,7 +13,10 @@ Inclusion = Literal["role", "team", "contract"]  # what users may be directly in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFilter:
-    """Which people; every condition given must hold. `role` and `team`: directly; `contract`: with a level in it."""
+    """Which people; every condition given must hold. `role` and `team`: directly; `contract`: with a level in it.
+
+    `rows`: of what people are in, what tells of it counts in these contracts alone, but for oneself.
+    """
 
     search: str | None = None
     status: UserStatus | None = None
@@ -21,6 +25,7 @@ class UserFilter:
     team: TeamId | None = None
     contract: ContractId | None = None
     audience: Audience | None = None  # those alone whom a caller sees; None: everybody
+    rows: Mapping[Inclusion, frozenset[ContractId]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +38,15 @@ class MemberFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFilter:
-    """Which roles; `grants`: with a row of their own that grants this permission; `ids`: these alone (None: any)."""
+    """Which roles; `ids`: these alone (None: any).
+
+    `grants`: with a row of their own that grants this permission, in one of `grant_rows` (None: anywhere).
+    """
 
     search: str | None = None
     archived: bool | None = None
     grants: str | None = None
+    grant_rows: frozenset[ContractId] | None = None
     ids: frozenset[RoleId] | None = None
 
 

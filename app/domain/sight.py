@@ -99,6 +99,13 @@ class Sight:
             return True
         return self.authority.sets_levels(contract)
 
+    def contracts_inside(self) -> frozenset[ContractId] | None:
+        """The contracts whose facts and tables of levels are to be seen; None: of every contract."""
+        found = self.contracts_with(Right.VIEW_CONTRACTS)
+        if self.authority is None or found is None:
+            return None
+        return found | {c for c in self.authority.own_contracts() if self.authority.sets_levels(c)}
+
     def sees_tokens(self, user: UserId) -> bool:
         return self.authority is None or user == self.authority.caller or self.reaches(Right.MANAGE_TOKENS, None)
 

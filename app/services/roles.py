@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.domain.callers import Caller
+from app.domain.callers import Caller, Right
 from app.domain.changes import Dependents, MissingPrerequisites, Wish
 from app.domain.filters import RoleFilter
 from app.domain.holders import Role, RoleId
@@ -123,4 +123,8 @@ async def count_roles(reading: Reading, wanted: RoleFilter) -> int:
 async def _seen(reading: Reading, wanted: RoleFilter) -> RoleFilter:
     seen = await reading.look()
     ids = frozenset(role.id for role in seen.roles())
-    return wanted if len(ids) == len(seen.world.roles) else replace(wanted, ids=ids)
+    return replace(
+        wanted,
+        ids=None if len(ids) == len(seen.world.roles) else ids,
+        grant_rows=seen.sight.contracts_with(Right.VIEW_RIGHTS),
+    )

@@ -7,21 +7,22 @@ from app.domain.callers import Caller, Right
 from app.domain.changes import Wish
 from app.domain.errors import DomainError
 from app.domain.filters import Inclusion, MemberFilter, UserFilter
-from app.domain.holders import AnyRow, User, UserId, UserKind, UserStatus
+from app.domain.holders import AnyRow, ContractId, User, UserId, UserKind, UserStatus
 from app.domain.paging import Page, Slice, slice_sorted
 from app.domain.tokens import TokenRecord
 from app.domain.wishes import users as wishes
 from app.domain.wishes.users import UserAsked
+from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Noun, Place, Ref, find_references
-from app.services.writing import WriteOptions, Writing, Written, write
+from app.services.references import Found, Noun, Place, Ref, find_references
+from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 
 async def create_user(services: Services, caller: Caller, asked: UserAsked, *, options: WriteOptions) -> Written:
     """Creates a person."""
 
     async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        await _refuse_taken(writing, asked, None)
+        await refuse_taken(writing, asked, None)
         wish = wishes.wish_user(asked, writing.stamp, faults=writing.faults)
         return wish.changes[0].record.id, wish
 
@@ -35,7 +36,7 @@ async def update_user(
 
     async def prepare(writing: Writing) -> tuple[str | None, Wish]:
         who = await _find_one(writing, user)
-        await _refuse_taken(writing, asked, who)
+        await refuse_taken(writing, asked, who)
         return who, wishes.wish_user_attributes(await writing.load([who]), who, asked, faults=writing.faults)
 
     return await write(services, caller, prepare, action="updateUser", options=options)
@@ -46,11 +47,17 @@ async def set_user_status(
 ) -> Written:
     """Activates, suspends or archives a user."""
 
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        who = await _find_one(writing, user)
-        return who, wishes.wish_status(await writing.load([who]), who, status)
+    return await carry_out(services, caller, request_status(user, status), options=options)
 
-    return await write(services, caller, prepare, action="setUserStatus", options=options)
+
+def request_status(user: Ref, status: UserStatus) -> Request:
+    """The request to activate, suspend or archive a user."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        writing.faults.refuse()
+        return found.user(user), wishes.wish_status(world, found.user(user), status)
+
+    return Request(action="setUserStatus", places=[Place("user", user, ("user",))], read=read)
 
 
 async def set_account_owner(
@@ -114,12 +121,19 @@ async def _filter(reading: Reading, asked: UsersAsked) -> UserFilter | None:
     found = await find_references(reading, places)
     if found.errors:
         return None
+    sight = await reading.sight()
+    seen_rows: dict[Inclusion, frozenset[ContractId] | None] = {
+        "role": sight.contracts_with(Right.VIEW_RIGHTS),
+        "team": sight.contracts_with(Right.VIEW_TEAMS),
+        "contract": sight.contracts_inside(),
+    }
     return UserFilter(
         search=asked.search, status=asked.status, kind=asked.kind,
         role=None if asked.role is None else found.role(asked.role),
         team=None if asked.team is None else found.team(asked.team),
         contract=found.contract(asked.contract),
-        audience=(await reading.sight()).audience(),
+        audience=sight.audience(),
+        rows={noun: contracts for noun, contracts in seen_rows.items() if contracts is not None},
     )  # fmt: skip
 
 
@@ -173,9 +187,7 @@ async def _member_filter(reading: Reading, noun: Inclusion) -> MemberFilter:
     """
     sight = await reading.sight()
     if noun == "contract":
-        world = await reading.load_world()
-        seen = frozenset(contract for contract in world.contracts if sight.sees_inside(contract))
-        return MemberFilter(contracts=None if len(seen) == len(world.contracts) else seen)
+        return MemberFilter(contracts=sight.contracts_inside())
     right = Right.VIEW_RIGHTS if noun == "role" else Right.VIEW_TEAMS
     return MemberFilter(contracts=sight.contracts_with(right), audience=sight.audience())
 
@@ -195,7 +207,7 @@ async def _find_one(writing: Writing, user: Ref) -> UserId:
     return found.user(user)
 
 
-async def _refuse_taken(writing: Writing, asked: UserAsked, who: UserId | None) -> None:
+async def refuse_taken(writing: Writing, asked: UserAsked, who: UserId | None) -> None:
     """Refuses natural keys that somebody else has, archived people too: a name is never given to two."""
     for attribute, given, field in (
         ("user_name", asked.user_name, "userName"),

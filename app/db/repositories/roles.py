@@ -41,8 +41,10 @@ class Roles:
         if wanted.archived is not None:
             conditions.append(ROLES.c.archived.is_(wanted.archived))
         if wanted.grants is not None:
-            known = self.reader.known(GRANTS)
-            conditions.append(exists().where(known, GRANTS.c.node == wanted.grants, GRANTS.c.holder == ROLES.c.id))
+            tells = [self.reader.known(GRANTS), GRANTS.c.node == wanted.grants, GRANTS.c.holder == ROLES.c.id]
+            if wanted.grant_rows is not None:
+                tells.append(GRANTS.c.contract.in_(sorted(wanted.grant_rows)))
+            conditions.append(exists().where(*tells))
         if wanted.ids is not None:
             conditions.append(ROLES.c.id.in_(sorted(wanted.ids)))
         return conditions

@@ -106,10 +106,17 @@ class Users:
             conditions.append(USERS.c.status == wanted.status)
         if wanted.kind is not None:
             conditions.append(USERS.c.kind == wanted.kind)
-        for noun, value in (("role", wanted.role), ("team", wanted.team), ("contract", wanted.contract)):
+        within: tuple[tuple[Inclusion, str | None], ...] = (
+            ("role", wanted.role), ("team", wanted.team), ("contract", wanted.contract)
+        )  # fmt: skip
+        for noun, value in within:
             if value is not None:
                 table, included, person = _INCLUSIONS[noun]
-                conditions.append(exists().where(self.reader.known(table), included == value, person == USERS.c.id))
+                tells = [self.reader.known(table), included == value, person == USERS.c.id]
+                if noun in wanted.rows:
+                    oneself = "" if wanted.audience is None else wanted.audience.oneself
+                    tells.append(or_(table.c.contract.in_(sorted(wanted.rows[noun])), person == oneself))
+                conditions.append(exists().where(*tells))
         if wanted.audience is not None:
             conditions.append(self._seen_by(wanted.audience))
         return conditions
