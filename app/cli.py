@@ -43,8 +43,13 @@ from app.services.references import Ref
 from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, read_settings
 from app.telemetry import set_up_logging
+from app.web.protocol import MAX_BODY
 
 USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78  # as sysexits.h numbers them
+SERVER: dict[str, Any] = {  # how uvicorn serves
+    "log_level": "warning", "server_header": False, "date_header": False,
+    "ws_max_size": MAX_BODY, "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
+}  # fmt: skip
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
 T = TypeVar("T")
 
@@ -174,7 +179,10 @@ def serve(host: str, port: int, workers: int) -> None:
     async def do() -> None:
         services = await open_services(settings)
         if workers == 1:
-            await _serve(services, host, port, graphiql=settings.graphiql, announce=lambda bound: None)
+            await _serve(
+                services, host, port, graphiql=settings.graphiql, allowed_origins=settings.allowed_origins,
+                announce=lambda bound: None,
+            )  # fmt: skip
         else:
             await services.close()  # it was opened for what is wrong to be told once, and the schema to be there
 
@@ -185,10 +193,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
 def _serve_in_processes(host: str, port: int, workers: int) -> None:
     """Serves by several processes that share one socket, each with services of its own, until told to stop."""
-    config = uvicorn.Config(
-        "app.main:create_worker", factory=True, workers=workers, log_level="warning", server_header=False,
-        date_header=False,
-    )  # fmt: skip
+    config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **SERVER)
     sock = _bind(host, port)
     sock.set_inheritable(True)
     supervisor = Multiprocess(config, sockets=[sock])
@@ -197,11 +202,19 @@ def _serve_in_processes(host: str, port: int, workers: int) -> None:
         raise Failed("a worker could not start")
 
 
-async def _serve(services: Services, host: str, port: int, *, graphiql: bool, announce: Callable[[int], None]) -> None:
+async def _serve(
+    services: Services,
+    host: str,
+    port: int,
+    *,
+    graphiql: bool,
+    allowed_origins: frozenset[str] = frozenset(),
+    announce: Callable[[int], None],
+) -> None:
     """Serves until it is told to stop; `announce` hears the port once the server answers."""
     set_up_logging()
-    app = create_app(services, graphiql=graphiql)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+    app = create_app(services, graphiql=graphiql, allowed_origins=allowed_origins)
+    config = uvicorn.Config(app, host=host, port=port, **SERVER)
     try:
         sock = _bind(host, port)
         server = _Server(config, lambda: announce(sock.getsockname()[1]))

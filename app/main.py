@@ -49,7 +49,7 @@ async def _read_cursor_key(database: Database) -> bytes:
     return bytes.fromhex(kept)
 
 
-def create_app(services: Services, *, graphiql: bool) -> Starlette:
+def create_app(services: Services, *, graphiql: bool, allowed_origins: frozenset[str] = frozenset()) -> Starlette:
     """The application over open services; it closes them when it ends."""
 
     @asynccontextmanager
@@ -57,7 +57,8 @@ def create_app(services: Services, *, graphiql: bool) -> Starlette:
         yield
         await services.close()
 
-    return Starlette(routes=make_routes(services, graphiql=graphiql), lifespan=lifespan)
+    routes = make_routes(services, graphiql=graphiql, allowed_origins=allowed_origins)
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def create_worker() -> Starlette:
@@ -68,7 +69,7 @@ def create_worker() -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         services = await open_services(settings)
-        app.router.routes += make_routes(services, graphiql=settings.graphiql)
+        app.router.routes += make_routes(services, graphiql=settings.graphiql, allowed_origins=settings.allowed_origins)
         yield
         await services.close()
 

@@ -1,5 +1,6 @@
 """Settings: environment variables `PERMGATE_...`, read once and checked together; every fault on a line of its own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,6 +29,7 @@ class Settings:
     database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
     seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
     graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
+    allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -46,6 +48,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     graphiql = environment.get("PERMGATE_GRAPHIQL", "off")
     if graphiql not in {"on", "off"}:
         faults.append(f"PERMGATE_GRAPHIQL: `{graphiql}` is neither `on` nor `off`")
+    origins = frozenset(environment.get("PERMGATE_ALLOWED_ORIGINS", "").lower().split())
+    for origin in sorted(origins):
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            faults.append(f"PERMGATE_ALLOWED_ORIGINS: `{origin}` is no origin such as `https://app.example.com`")
     if faults:
         raise SettingsFaults(faults)
-    return Settings(database_url=url, seeds=seeds, graphiql=graphiql == "on")
+    return Settings(database_url=url, seeds=seeds, graphiql=graphiql == "on", allowed_origins=origins)

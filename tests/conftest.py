@@ -18,6 +18,7 @@ from tests.factories import (  # noqa: E402
     open_gateway,
     stock,
 )
+from tests.sockets import serving  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,13 @@ async def world(
     """The application over a small contact centre: `factories.stock` says who is there."""
     async with open_gateway(stocked_template, tmp_path / "world.db", clock) as gateway:
         yield gateway
+
+
+@pytest.fixture
+async def address(world: Gateway) -> AsyncIterator[str]:
+    """Host and port at which that contact centre is served, for what needs a network."""
+    async with serving(world.services) as address:
+        yield address
 
 
 @pytest.fixture

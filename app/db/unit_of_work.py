@@ -51,6 +51,12 @@ class ReadingUnit:
         self.idempotency = Idempotency(self.reader)
         self.catalogs = Catalogs(self.reader)
 
+    def as_known_at(self, revision: int, catalog: Catalog | None = None) -> "ReadingUnit":
+        """The same snapshot, but what was known at a revision of it, read by a catalog (None: by the same)."""
+        past = ReadingUnit(self.reader.connection, catalog or self.reader.catalog, known_at=revision)
+        past.reader.turn = self.reader.turn
+        return past
+
 
 class WritingUnit(ReadingUnit):
     """A snapshot that nobody else can write beside, and the one way to write it."""
@@ -109,6 +115,7 @@ class Database:
     def __init__(self, address: str) -> None:
         self.engine = create_engine(address)
         self._writing = asyncio.Lock()  # writers of this process queue here; those of others wait for the file's lock
+        self.after_commit: list[Callable[[], None]] = []  # who hears, once a transaction of this process is committed
 
     @asynccontextmanager
     async def reading(
@@ -125,6 +132,8 @@ class Database:
             await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
             async with connection.begin():
                 yield WritingUnit(connection, catalog)
+        for hear in self.after_commit:
+            hear()
 
     async def close(self) -> None:
         await self.engine.dispose()

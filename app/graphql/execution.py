@@ -4,10 +4,11 @@ Strawberry's own pipeline is left out: it parses and validates anew for every re
 an error arose, which decides the status of the answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from inspect import isawaitable
 from typing import Any
 
 import strawberry
@@ -24,12 +25,15 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.execution import get_variable_values
+from graphql import Executor as Execution
+from graphql.execution import create_source_event_stream, get_variable_values
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.domain.callers import Caller
+from app.domain.errors import Refused
 from app.graphql.context import Operation
-from app.graphql.faults import Fault, FaultCode
+from app.graphql.faults import Fault, FaultCode, fault_of
+from app.graphql.listening import Authenticate, Listener
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.services.context import Services
@@ -46,6 +50,15 @@ class RequestFault(Exception):
     def __init__(self, errors: list[GraphQLError], code: FaultCode) -> None:
         self.errors = [_with_code(error, code) for error in errors[:MAX_ERRORS]]
         super().__init__("; ".join(error.message for error in errors))
+
+
+class SubscriptionEnded(RequestFault):
+    """A subscription cannot begin, or (`begun`) not go on. `code` says why, one error for all of it."""
+
+    def __init__(self, error: GraphQLError, *, begun: bool) -> None:
+        super().__init__([error], FaultCode.BAD_USER_INPUT)
+        self.code = FaultCode((error.extensions or {})["code"])
+        self.begun = begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,47 @@ class Executor:
             await operation.close()
         return _answer(result, revision)
 
+    def find_kind(self, request: Request) -> OperationType:
+        """What a request is for. Raises `RequestFault`."""
+        return self.choose(self.prepare(request.query), request.operation_name).operation
+
+    async def subscribe(
+        self, services: Services, caller: Caller, authenticate: Authenticate, request: Request
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The answers to a subscription, one for each event, none of them read before the last one was taken.
+
+        `authenticate` gives the caller anew, None where the token is not good any more. Raises `RequestFault` where
+        nothing could be run, `SubscriptionEnded` where it is over.
+        """
+        document = self.prepare(request.query)
+        self._check_variables(self.choose(document, request.operation_name), request.variables)
+        listener = Listener(services, caller, authenticate)
+        variables, name = dict(request.variables or {}), request.operation_name
+        execution = Execution.build(self.schema, document, None, listener, variables, name)
+        assert isinstance(execution, Execution), "variables and operation were checked"
+        events = create_source_event_stream(execution)
+        if isawaitable(events):
+            events = await events
+        if isinstance(events, ExecutionResult):
+            raise SubscriptionEnded(_mask((events.errors or [])[0]), begun=False)
+        assert isinstance(events, AsyncGenerator), "every subscription is a generator"
+        try:
+            async for event in events:
+                result = execute(self.schema, document, event, listener.operation, variables, name)
+                if not isinstance(result, ExecutionResult):
+                    result = await result
+                await listener.rest()
+                yield _answer(result, event.revision)
+        except Refused as refused:
+            raise SubscriptionEnded(fault_of(refused.errors), begun=listener.turns > 1) from None
+        except Fault as fault:
+            raise SubscriptionEnded(fault, begun=listener.turns > 0) from None
+        except Exception as error:
+            raise SubscriptionEnded(_mask(GraphQLError("", original_error=error)), begun=True) from None
+        finally:
+            await events.aclose()
+            await listener.rest()
+
     def _check_variables(self, chosen: OperationDefinitionNode, given: Mapping[str, Any] | None) -> None:
         """Refuses variables that do not fit before anything runs."""
         found = get_variable_values(
@@ -140,19 +194,22 @@ def _answer(result: ExecutionResult, revision: int) -> dict[str, Any]:
 
 
 def _show(error: GraphQLError) -> Mapping[str, Any]:
+    return _mask(error).formatted
+
+
+def _mask(error: GraphQLError) -> GraphQLError:
     """An error for the client. What was not meant for it is logged, and shown as a reference to the log."""
     original = error.original_error
     while isinstance(original, GraphQLError) and original.original_error is not None:
         original = original.original_error
     if original is None or isinstance(original, Fault | StrawberryInputCoercionError) or _is_of_argument(original):
-        return _with_code(error, FaultCode.BAD_USER_INPUT).formatted
+        return _with_code(error, FaultCode.BAD_USER_INPUT)
     reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]
     log("a field failed", level=40, exception=original, reference=reference, path=error.path)
-    shown = GraphQLError(
+    return GraphQLError(
         f"internal error, reference {reference}", nodes=error.nodes, path=error.path,
         extensions={"code": FaultCode.INTERNAL_SERVER_ERROR.value},
     )  # fmt: skip
-    return shown.formatted
 
 
 def _is_of_argument(error: BaseException) -> bool:

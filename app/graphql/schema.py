@@ -18,6 +18,8 @@ from app.graphql.queries.roles import RoleQueries
 from app.graphql.queries.teams import TeamQueries
 from app.graphql.queries.users import UserQueries
 from app.graphql.scalars import SCALARS
+from app.graphql.subscriptions.access import AccessSubscriptions
+from app.graphql.subscriptions.audit import AuditSubscriptions
 from app.graphql.types import catalog, refusals, requirements, rows, values
 
 _ENUMS = enums  # importing them is what describes them to strawberry
@@ -45,6 +47,14 @@ class Mutation(UserMutations, RoleMutations, TeamMutations, GrantMutations, Cont
     pass
 
 
+@strawberry.type(
+    description="Everything that can be listened to, over a WebSocket with `graphql-transport-ws`. The revision in "
+    "`extensions` of an event is the one to go on after. It ends when your right to it does."
+)
+class Subscription(AuditSubscriptions, AccessSubscriptions):
+    pass
+
+
 def print_schema() -> str:
     """The text of the schema, its definitions sorted, as `schema.graphql` holds it."""
     return build_schema(is_sorted=True).as_str()
@@ -58,6 +68,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[
             catalog.PermissionGroup, catalog.Permission, catalog.Operation,
             values.SwitchType, values.LevelType, values.ScopeType, values.QuantityType, values.MembersType,

@@ -24,6 +24,13 @@ async def list_entries(reading: Reading, wanted: AuditFilter, part: Slice) -> Pa
     return await reading.unit.audit.read_page(await _seen(reading, wanted), part)
 
 
+async def find_next_entry(reading: Reading, revision: int) -> AuditEntry | None:
+    """The first entry after a revision that the caller sees. Raises `Refused` for one who may see none."""
+    wanted = AuditFilter(after_revision=revision)
+    page = await list_entries(reading, wanted, Slice(limit=1, backwards=True))  # backwards: from the oldest
+    return page.items[0] if page.items else None
+
+
 async def count_entries(reading: Reading, wanted: AuditFilter) -> int:
     """How many entries there are in all that the caller sees."""
     return await reading.unit.audit.count(await _seen(reading, wanted))

@@ -32,7 +32,8 @@ async def authenticate(services: Services, token: str) -> Caller | None:
         return None
     if services.uses.recall(record).is_worth_noting(services.clock()):
         services.uses.note(record.id, services.clock())
-    return Caller(user=users[0].id, user_name=users[0].user_name, token=record.id)
+    user = users[0]
+    return Caller(user=user.id, user_name=user.user_name, token=record.id, expires_at=record.expires_at)
 
 
 async def create_first_owner(services: Services, user_name: str, *, label: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from app.domain.ids import PREFIX_OF, make_id
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.world import Change, World
+from app.services.feed import Feed
 from app.services.seeing import Seen
 from app.services.uses import Uses
 
@@ -42,6 +43,7 @@ class Services:
         self.cursor_key = cursor_key
         self.clock = clock
         self.randomness = randomness
+        self.feed = Feed(database, self.clock)
         self.uses = Uses(database)
         self._directory: tuple[int, World] | None = None
 
@@ -72,6 +74,7 @@ class Services:
         return directory
 
     async def close(self) -> None:
+        await self.feed.close()
         await self.uses.finish()
         await self.database.close()
 

@@ -1,5 +1,7 @@
 """From a request's credentials to a caller."""
 
+from collections.abc import Sequence
+
 from starlette.requests import HTTPConnection
 
 from app.domain.callers import Caller
@@ -12,9 +14,13 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="permgate"'}
 
 async def authenticate_request(services: Services, request: HTTPConnection) -> Caller:
     """The caller of a request. Raises `ProtocolFault` (401), in the same words whatever is wrong with the token."""
-    headers = request.headers.getlist("authorization")
-    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    caller = await authenticate(services, token.strip()) if scheme.lower() == "bearer" else None
+    caller = await authenticate(services, read_token(request.headers.getlist("authorization")))
     if caller is None:
         raise ProtocolFault(401, "a valid token is needed: `Authorization: Bearer <token>`", CHALLENGE)
     return caller
+
+
+def read_token(authorization: Sequence[str]) -> str:
+    """The token of the one value of `Authorization` that was given; empty for none, or for several."""
+    scheme, _, token = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -134,6 +134,26 @@ def _read_content(content: dict[str, Any]) -> Request:
     return Request(query=query, variables=variables, operation_name=name or None)
 
 
+def read_object(text: str) -> dict[str, Any]:
+    """The JSON object of one message. Raises `ProtocolFault` for whatever is not one."""
+    encoded = text.encode("utf-8", "replace")
+    _check_bounds(encoded)
+    try:
+        content = orjson.loads(encoded)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise ProtocolFault(400, "the message is not JSON") from None
+    if not isinstance(content, dict):
+        raise ProtocolFault(400, "the message is not a JSON object")
+    return content
+
+
+def read_payload(payload: object) -> Request:
+    """The GraphQL request that a message carries. Raises `ProtocolFault`."""
+    if not isinstance(payload, dict):
+        raise ProtocolFault(400, "`payload` must be an object: the request")
+    return _read_content(payload)
+
+
 def _read_query_string(request: HttpRequest) -> Request:
     parameters = request.query_params
     content: dict[str, Any] = {

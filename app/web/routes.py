@@ -3,7 +3,7 @@
 from graphql import OperationType
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.graphql.execution import Executor, RequestFault
 from app.graphql.faults import FaultCode
@@ -11,6 +11,7 @@ from app.services.context import Services
 from app.web.authentication import authenticate_request
 from app.web.graphiql.pages import graphiql_routes
 from app.web.protocol import JSON, ProtocolFault, choose_media_type, read_request, write_answer, write_fault
+from app.web.sockets import SocketEndpoint
 
 QUERIES = frozenset({OperationType.QUERY})
 ANYTHING = frozenset({OperationType.QUERY, OperationType.MUTATION})
@@ -42,7 +43,9 @@ class GraphQLEndpoint:
 
     @staticmethod
     def _refuse(request: HttpRequest, fault: RequestFault, media_type: str) -> Response:
-        errors = {"errors": [error.formatted for error in fault.errors]}
+        errors: dict[str, object] = {"errors": [error.formatted for error in fault.errors]}
+        if "revision" in (fault.errors[0].extensions or {}):
+            errors["extensions"] = {"revision": fault.errors[0].extensions["revision"]}  # type: ignore[index]  # see above
         if request.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
             return write_answer(errors, media_type, status=405, headers={"allow": "POST"})
         # The draft lets a JSON answer be 200 even then, and older clients read nothing else.
@@ -54,8 +57,10 @@ async def show_alive(_request: HttpRequest) -> Response:
     return PlainTextResponse("alive\n")
 
 
-def make_routes(services: Services, *, graphiql: bool) -> list[BaseRoute]:
-    """The addresses of a gateway."""
+def make_routes(
+    services: Services, *, graphiql: bool, allowed_origins: frozenset[str] = frozenset()
+) -> list[BaseRoute]:
+    """The addresses of a gateway. Pages of `allowed_origins`, beside its own, may open sockets."""
 
     async def show_ready(_request: HttpRequest) -> Response:
         try:
@@ -64,10 +69,12 @@ def make_routes(services: Services, *, graphiql: bool) -> list[BaseRoute]:
         except Exception:  # whatever is wrong with the database, the gateway is not ready
             return PlainTextResponse("the database does not answer\n", status_code=503)
 
-    endpoint = GraphQLEndpoint(services, Executor())
+    executor = Executor()
+    endpoint = GraphQLEndpoint(services, executor)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
+        WebSocketRoute("/graphql", SocketEndpoint(services, executor, allowed_origins).serve),
         Route("/livez", show_alive, methods=["GET"]),
         Route("/readyz", show_ready, methods=["GET"]),
     ]

@@ -1,5 +1,7 @@
 """The audit log: appended to in the transaction of a change, read in the order of revisions, newest first."""
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from app.db import tables
@@ -37,6 +39,13 @@ class Audit:
         newest = select(SUBJECTS.c.revision).where(named).order_by(SUBJECTS.c.revision.desc()).limit(limit)
         statement = select(ENTRIES).where(ENTRIES.c.revision.in_(newest)).order_by(ENTRIES.c.revision.desc())
         return [read_audit_entry(row) for row in await self.reader.rows(statement)]
+
+    async def find_next_about(self, subjects: Collection[str], revision: int) -> AuditEntry | None:
+        """The first entry after a revision that names one of these subjects."""
+        named = SUBJECTS.c.subject.in_(sorted(subjects)) & (SUBJECTS.c.revision > revision)
+        first = select(func.min(SUBJECTS.c.revision)).where(named).scalar_subquery()
+        rows = await self.reader.rows(select(ENTRIES).where(ENTRIES.c.revision == first))
+        return read_audit_entry(rows[0]) if rows else None
 
     async def knows(self, subject: str) -> bool:
         """Whether any entry names a subject."""

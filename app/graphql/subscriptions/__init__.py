@@ -1,0 +1,1 @@
+"""The fields of `Subscription`, one module per noun: each follows one service, and shows what it tells."""

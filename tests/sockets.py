@@ -1,0 +1,167 @@
+"""A gateway served by uvicorn on loopback, as it is served to everybody, and clients of its sockets.
+
+Everything is waited for with a bound, and nothing is measured.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from app.cli import SERVER
+from app.main import create_app
+from app.services.context import Services
+from tests.factories import Answer
+
+PROMPTLY = 10.0  # what is owed within a second on a machine of its own may take some on one that is shared
+QUIET_S = 0.3  # how long it is listened before one says that nothing came
+SUBPROTOCOL = "graphql-transport-ws"
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals of the test process alone, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answers = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answers.set()
+
+
+@asynccontextmanager
+async def serving(
+    services: Services, *, allowed_origins: frozenset[str] = frozenset(), send_buffer: int | None = None
+) -> AsyncIterator[str]:
+    """The application on loopback; gives host and port. With `send_buffer` the system keeps so much to be sent."""
+    app = create_app(services, graphiql=False, allowed_origins=allowed_origins)
+    server = _Server(uvicorn.Config(app, lifespan="off", **SERVER))
+    listening = socket.create_server(("127.0.0.1", 0))
+    if send_buffer is not None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    await server.answers.wait()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()
+
+
+async def listening(services: Services, count: int = 2) -> None:
+    """Waits until so many wait for what is new: each socket for the end of its token, each subscription for events."""
+    for _ in range(1000):
+        if len(services.feed._waiting) == count:
+            return
+        await asyncio.sleep(PROMPTLY / 1000)
+    raise AssertionError(services.feed._waiting)
+
+
+class Client:
+    """One socket; messages are told apart by the id of their operation."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.passed: list[Answer] = []  # what came before the close that was waited for
+
+    async def send(self, **message: Any) -> None:
+        await self.connection.send(json.dumps(message))
+
+    async def receive(self) -> Answer:
+        """The next message."""
+        async with asyncio.timeout(PROMPTLY):
+            message: Answer = json.loads(await self.connection.recv())
+            return message
+
+    async def init(self, token: str | None) -> None:
+        """Introduces itself, and is known."""
+        payload = None if token is None else {"Authorization": f"Bearer {token}"}
+        await self.send(type="connection_init", payload=payload)
+        assert await self.receive() == {"type": "connection_ack"}
+
+    async def subscribe(self, query: str, *, id: str = "1", **more: Any) -> None:  # noqa: A002  # as the protocol calls it
+        await self.send(type="subscribe", id=id, payload={"query": query, **more})
+
+    async def next(self, *, id: str = "1") -> Answer:  # noqa: A002
+        """The data of the next event."""
+        message = await self.receive()
+        assert (message["type"], message.get("id")) == ("next", id), message
+        payload: Answer = message["payload"]
+        assert "errors" not in payload, payload
+        data: Answer = payload["data"]
+        return data
+
+    async def error(self, *, id: str = "1") -> tuple[str, str]:  # noqa: A002
+        """Code and message of the only error with which an operation ended."""
+        message = await self.receive()
+        assert (message["type"], message.get("id")) == ("error", id), message
+        (error,) = message["payload"]
+        return error["extensions"]["code"], error["message"]
+
+    async def ask(self, query: str, *, id: str = "q", **more: Any) -> Answer:  # noqa: A002
+        """The data of the answer to a query or a mutation."""
+        await self.subscribe(query, id=id, **more)
+        data = await self.next(id=id)
+        assert await self.receive() == {"type": "complete", "id": id}
+        return data
+
+    async def quiet(self) -> None:
+        """Asserts that nothing comes."""
+        try:
+            async with asyncio.timeout(QUIET_S):
+                message = await self.connection.recv()
+        except TimeoutError:
+            return
+        raise AssertionError(message)
+
+    async def closed(self) -> tuple[int, str]:
+        """Code and reason with which the gateway closes; what comes before is in `passed`."""
+        async with asyncio.timeout(PROMPTLY):
+            with suppress(ConnectionClosed):
+                while True:
+                    self.passed.append(json.loads(await self.connection.recv()))
+        assert self.connection.close_code is not None
+        return self.connection.close_code, self.connection.close_reason or ""
+
+
+@asynccontextmanager
+async def connecting(
+    address: str,
+    *,
+    headers: dict[str, str] | None = None,
+    subprotocol: str | None = SUBPROTOCOL,
+    receive_buffer: int | None = None,
+    **more: Any,
+) -> AsyncIterator[Client]:
+    """A socket that has not introduced itself yet. With `receive_buffer` the system keeps so much that is not read."""
+    if receive_buffer is not None:
+        host, port = address.split(":")
+        more["sock"] = socket.socket()
+        more["sock"].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        more["sock"].connect((host, int(port)))
+    async with connect(
+        f"ws://{address}/graphql", subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
+        additional_headers=headers, ping_interval=None, proxy=None, close_timeout=2, **more,
+    ) as connection:  # fmt: skip
+        yield Client(connection)
+
+
+@asynccontextmanager
+async def known(address: str, token: str, **more: Any) -> AsyncIterator[Client]:
+    """A socket of a caller."""
+    async with connecting(address, **more) as client:
+        await client.init(token)
+        yield client
