@@ -211,14 +211,15 @@ def values_to_ask(kind: ValueType) -> tuple[Value, ...]:
 class _Drafting:
     """One catalog: the permissions so far, in an order in which requirements look back only."""
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, products: Sequence[str] = PRODUCTS) -> None:
         self.choices = choices
+        self.products = products
         self.permissions: list[DraftNode] = []
         self.leaning_on_target: set[str] = set()
 
     def draft(self) -> tuple[DraftSystem, ...]:
         choices = self.choices
-        products = PRODUCTS[: 1 + choices.below(3)]
+        products = self.products[: 1 + choices.below(3)]
         for product in products:
             self._access_node(product)
         for number in range(choices.below(3)):

@@ -1,17 +1,18 @@
 """What a caller may do and give, out of what the caller holds (SEMANTICS section 8).
 
-A gateway right held in one contract reaches only what is scoped to that contract; held unscoped it reaches everything.
-What a service account gives is bounded by its ceiling as well.
+A right held in one contract reaches only what is scoped to that contract; held unscoped it reaches everything, but for
+what a limit in a contract takes of it there. What a service account gives is bounded by its ceiling as well.
 """
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 
 from app.domain.callers import Need, Right, Standing
 from app.domain.compiled import NOTHING, Holding
-from app.domain.contracts import CORE, AccessLevel, level_of_value, settable_levels
+from app.domain.contracts import CORE, AccessLevel, level_of_value, rank_level, settable_levels
 from app.domain.errors import NotPermitted
-from app.domain.holders import Access, ContractId, User, UserId, UserKind, UserStatus
+from app.domain.holders import Access, ContractId, RoleId, User, UserId, UserKind, UserStatus
 from app.domain.rights import Evaluation, Subject
 from app.domain.values import Level
 
@@ -26,12 +27,12 @@ class Authority:
         self.caller = caller
         self.at = at
         self._evaluation = evaluation
-        self._held: dict[tuple[ContractId | None, datetime], Holding] = {}
+        self._held: dict[tuple[ContractId | None, datetime, bool], Holding] = {}
         here = evaluation(None, at)
         self.program = here.program
         self.world = here.world
         self.user: User | None = here.world.users.get(caller)
-        self.included = frozenset({caller, *self.world.included_in(caller)})
+        self.included = frozenset({caller, *self.world.included_in(caller, since=at)})
 
     @property
     def owns_account(self) -> bool:
@@ -42,37 +43,86 @@ class Authority:
 
     def held(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
         """The caller's effective rights in a contract, those held everywhere among them."""
-        moment = at or self.at
-        if (contract, moment) not in self._held:
-            evaluation = self._evaluation(contract, moment)
-            found = evaluation.effective(Subject(user=self.caller)).certain
+        return self._find_held(contract, at or self.at, met=False)
+
+    def having(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
+        """What the caller holds there, facts and targets counting as met, as wherever changes are judged."""
+        return self._find_held(contract, at or self.at, met=True)
+
+    def _find_held(self, contract: ContractId | None, at: datetime, *, met: bool) -> Holding:
+        if contract not in self.world.contracts:
+            contract = None  # registered by the very change that is judged: nothing is held there in particular
+        if (contract, at, met) not in self._held:
+            evaluation, program = self._evaluation(contract, at), self.program
+            effective = evaluation.effective(Subject(user=self.caller))
+            found = program.settle(effective.limited, program.met) if met else effective.certain
             if contract is not None:
-                # Held unscoped it reaches every contract, those too in which the caller has no part.
-                found = self.program.join(found, evaluation.apply_limits(self.caller, self.held(None, moment)))
-            self._held[contract, moment] = found
-        return self._held[contract, moment]
+                # Held unscoped it reaches every contract, those too in which the caller has no part; limits in the
+                # contract, wherever they stand, narrow it there. Who is bound there is told by the contract alone.
+                here = program.meet(self._find_held(None, at, met=met), evaluation.value_of(self.caller))
+                here = program.keep_polarity(here, permissions=True, restrictions=False)
+                found = program.join(found, program.settle(here, program.met))
+            self._held[contract, at, met] = found
+        return self._held[contract, at, met]
 
     def giving(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
-        """The most that the caller can give there: what is held, under the ceiling of a service account."""
-        held = self.held(contract, at)
-        if self.user is None or self.user.kind is not UserKind.SERVICE:
-            return held
-        if self.user.ceiling is None:
-            return NOTHING
-        ceiling = NOTHING
-        evaluation = self._evaluation(contract, at or self.at)
-        for role in self.user.ceiling.roles:
-            ceiling = self.program.join(ceiling, self.program.close(evaluation.value_of_role(role)))
-        return self.program.meet(held, ceiling)
+        """The most that the caller can give there: what the caller has, under the ceiling of a service account."""
+        having = self.having(contract, at)
+        return having if not self._is_service else self.program.meet(having, self._ceiling(contract, at or self.at))
+
+    def bound(self, number: int, contract: ContractId | None, at: datetime | None = None) -> bool:
+        """Whether the caller is bound by a restriction there, and so lifts it from nobody.
+
+        A service account is bound by what its ceiling is; without a ceiling of roles by everything.
+        """
+        if self._is_service and (
+            self._ceiling_roles == frozenset() or self.program.holds_any(self._ceiling(contract, at or self.at), number)
+        ):
+            return True
+        return self.program.holds_any(self.having(contract, at), number)
+
+    @property
+    def _is_service(self) -> bool:
+        return self.user is not None and self.user.kind is UserKind.SERVICE
+
+    @property
+    def _ceiling_roles(self) -> frozenset[RoleId]:
+        return frozenset() if self.user is None or self.user.ceiling is None else self.user.ceiling.roles
+
+    def _ceiling(self, contract: ContractId | None, at: datetime) -> Holding:
+        """What somebody with the roles of the ceiling would have."""
+        evaluation = self._evaluation(contract if contract in self.world.contracts else None, at)
+        found = NOTHING
+        for role in self._ceiling_roles:
+            found = self.program.join(found, evaluation.value_of_role(role))
+        return self.program.close(found)
+
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """Everybody whose rows decide, whenever and wherever, what the caller can give."""
+        found: set[str] = set()
+        for one in (self.caller, *self._ceiling_roles):
+            found |= {one, *self.world.included_in(one)}
+        return frozenset(found)
+
+    @cached_property
+    def scopes(self) -> tuple[ContractId, ...]:
+        """The contracts in which the caller may be able to give less than everywhere, or be bound by more."""
+        found: dict[ContractId, None] = {}
+        for holder in sorted(self.sources):
+            rows = self.world.rows_of(holder)
+            for row in (*rows.grants, *rows.limits, *rows.assignments, *rows.memberships):
+                if row.contract in self.world.contracts and row.contract is not None:
+                    found[row.contract] = None
+        return tuple(found)
 
     def caps_level(self, contract: ContractId, product: str, level: AccessLevel) -> bool:
         """Whether the ceiling of a service account lies below a level of a product of a contract."""
-        if self.user is None or self.user.kind is not UserKind.SERVICE:
+        if not self._is_service or self.user is None:
             return False
-        rungs = list(AccessLevel)
         ceilings = () if self.user.ceiling is None else self.user.ceiling.levels
         return not any(
-            (contract, product) == (there, what) and rungs.index(level) <= rungs.index(most)
+            (contract, product) == (there, what) and rank_level(level) <= rank_level(most)
             for there, what, most in ceilings
         )
 
@@ -99,15 +149,16 @@ class Authority:
         return frozenset(found & self.world.contracts.keys())
 
     def home_contracts(self) -> frozenset[ContractId]:
-        """The contracts that the caller owns, has a level in, or has rows of their own in."""
-        found = {row.contract for row in self.world.rows_of(self.caller) if row.contract is not None}
+        """The contracts that the caller owns, has a level in, or has rows of their own in that are not over."""
+        rows = self.world.rows_of(self.caller)
+        found = {row.contract for row in rows if row.contract is not None and not row.is_over(self.at)}
         found |= {contract.id for contract in self.world.contracts.values() if contract.owner == self.caller}
         return frozenset(found & self.world.contracts.keys())
 
     def core_level(self, contract: ContractId) -> AccessLevel | None:
         """The caller's effective level in System [CORE] of a contract."""
         node = self.program.catalog.access_nodes.get(CORE)
-        if node is None:
+        if node is None or contract not in self.world.contracts:
             return None
         holding = self._evaluation(contract, self.at).effective(Subject(user=self.caller)).certain
         value = self.program.value(holding, self.program.catalog.number_of[node.key])
@@ -128,14 +179,13 @@ class Authority:
         found = settable_levels(setter, row.product, row.level, account_owner=account_owner)
         if account_owner:
             return found
-        rungs = list(AccessLevel)
         return frozenset(
             level
             for level in found
             if level is None
             or not (
                 self.caps_level(contract.id, row.product, level)
-                or (row.user == self.caller and rungs.index(level) > rungs.index(row.level))
+                or (row.user == self.caller and rank_level(level) > rank_level(row.level))
             )
         )
 

@@ -27,6 +27,11 @@ def level_of_value(value: Level) -> AccessLevel | None:
     return list(AccessLevel)[value.rank - 1] if value.rank else None
 
 
+def rank_level(level: AccessLevel | None) -> int:
+    """How high a level stands; None, not in the contract, is the lowest."""
+    return value_of_level(level).rank if level is not None else 0
+
+
 CORE = "core"  # the key of the product System [CORE], whose levels say who sets levels
 
 

@@ -3,25 +3,26 @@
 SEMANTICS sections 7 and 8. A change is judged by what it brings about, whatever the way:
 
 1. Every single change needs the right of the gateway that its kind needs, where it is scoped.
-2. Whom a change touches may have no right of the gateway, and no more of what changes, than the caller.
+2. Whom a change touches may have, now or later, no right of the gateway, and no more of what changes, than the caller.
 3. What a holder has afterwards and had not before lies within what the caller can give, now and at each later moment
-   when something of the holder or of the caller begins or ends; and so does whatever a row gives by itself, though a
-   limit hides it today. For restrictions the order turns.
+   when something of the holder or of the caller begins or ends, in every contract in which either has something of its
+   own; and so does whatever a row gives by itself, though a limit hides it today. For restrictions the order turns.
 4. Nobody raises themselves.
 5. Access levels follow section 7 instead of 2 and 3.
 
-Roles, parents, teams, lifted limits and lists need no rule of their own.
+Roles, parents, teams, lifted limits and lists need no rule of their own: what a holder gets, those who include it get
+within the same bounds. What a contract is (its status, its products, its facts) gives nobody anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.domain.authority import Authority
 from app.domain.callers import GATEWAY, Right
-from app.domain.catalog import Polarity
+from app.domain.catalog import Catalog, Permission, Polarity
 from app.domain.compiled import NOTHING, Holding
-from app.domain.contracts import AccessLevel, settable_levels
+from app.domain.contracts import rank_level
 from app.domain.errors import (
     DelegationExceeded,
     DomainError,
@@ -42,6 +43,7 @@ from app.domain.holders import (
     Limit,
     Membership,
     Role,
+    Row,
     StoredFact,
     SubscriberLink,
     Team,
@@ -50,6 +52,8 @@ from app.domain.holders import (
     UserKind,
     UserStatus,
 )
+from app.domain.level_guards import find_level, guard_levels, guard_owner_levels, moves_with_contract
+from app.domain.requirements import AtLeast, Enforcement, iterate_atoms
 from app.domain.rights import Subject
 from app.domain.violations import Judgement
 from app.domain.world import Change, World
@@ -61,9 +65,11 @@ GivenAt = Callable[[datetime, ContractId | None], Holding]  # what a row gives b
 def guard_owners(before: World, after: World, changes: Iterable[Change], *, active_owners: int) -> list[DomainError]:
     """Refusals of a change that suspends, archives or demotes the last active account owner or a contract's owner.
 
-    `active_owners` is how many active owners the whole account has before the change: a world may be partial.
+    Nor does anybody, an account owner either, appoint an OWNER: contract and levels go together. `active_owners` is how
+    many active owners the whole account has before the change: a world may be partial.
     """
-    errors: list[DomainError] = []
+    changes = tuple(changes)
+    errors: list[DomainError] = list(guard_owner_levels(after, changes))
     left = active_owners
     for change in changes:
         old, new = change.before, change.after
@@ -91,8 +97,10 @@ def guard_token(judgement: Judgement, authority: Authority, user: UserId) -> Ite
     """Why the caller may not have a token made or ended of another: whoever has one's token has all that one has."""
     if authority.owns_account or user == authority.caller:
         return
-    guard = Guard(judgement, authority)
-    wider = guard.find_wider(user, guard.scopes_of(user), everything=True)
+    if not authority.holds(Right.MANAGE_TOKENS):
+        yield NotPermitted(f"this needs the right `{Right.MANAGE_TOKENS}` everywhere")
+        return
+    wider = Guard(judgement, authority).find_wider_account(user)
     if wider is not None:
         yield SelfElevation(f"the user has more of `{wider}` than you: a token of theirs would give it to you")
 
@@ -104,6 +112,7 @@ class Guard:
     judgement: Judgement
     authority: Authority
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _known_limits: dict[HolderId, frozenset[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def errors(self) -> list[DomainError]:
         """Why the caller may not make this change; nothing for an account owner. A right that lacks hides all else."""
@@ -113,7 +122,7 @@ class Guard:
             *self._guard_reach(),
             *self._guard_giving(),
             *self._guard_self(),
-            *self._guard_levels(),
+            *guard_levels(self.judgement, self.authority, self.paths),
         ]
 
     def needs(self) -> list[DomainError]:
@@ -154,22 +163,23 @@ class Guard:
             case User():
                 assert new is None or isinstance(new, User)
                 assert old is None or isinstance(old, User)
-                if (new is not None and new.is_owner) != (old is not None and old.is_owner):
+                owned = (old is not None and old.is_owner, new is not None and new.is_owner)
+                if owned[0] != owned[1] or (old is not None and old.kind is not record.kind):
                     yield None, None
-                ceilings = (None if old is None else old.ceiling, None if new is None else new.ceiling)
-                made_service = old is None and record.kind is UserKind.SERVICE
-                if made_service or ceilings[0] != ceilings[1]:
+                if record.kind is UserKind.PERSON:
+                    yield Right.MANAGE_USERS, None
+                elif old is None or old.ceiling != record.ceiling:
                     yield Right.MANAGE_SERVICE_ACCOUNTS, None
-                else:
+                elif not self.authority.holds(Right.MANAGE_SERVICE_ACCOUNTS):
                     yield Right.MANAGE_USERS, None
 
     def _contract_needs(self, record: Contract, old: object) -> Iterator[tuple[Right | None, ContractId | None]]:
         if not isinstance(old, Contract):
             yield Right.REGISTER_CONTRACTS, None
-        elif old.owner != record.owner:
-            if old.owner != self.authority.caller:
-                yield None, record.id
-        else:
+            return
+        if old.owner not in {record.owner, self.authority.caller}:
+            yield None, record.id
+        if replace(old, owner=record.owner) != record:
             yield Right.MANAGE_CONTRACTS, record.id
 
     def _word(self, right: Right | None, contract: ContractId | None) -> str:
@@ -187,10 +197,20 @@ class Guard:
         for holder, contracts in self._touched_scopes().items():
             if holder == self.authority.caller:
                 continue
-            scopes = self.scopes_of(holder) if None in contracts else tuple(contracts)
-            wider = self.find_wider(holder, scopes)
+            wider = self._find_wider(holder, self._scopes(holder, contracts))
             if wider is not None:
-                yield NotPermitted(f"the holder has more of `{wider}` than you: ask somebody who has as much")
+                message = f"the holder has more of `{wider}` than you: ask somebody who has as much"
+                yield NotPermitted(message, path=self._path_to(holder))
+        for change in self.judgement.changes:
+            old, new = change.before, change.after
+            if not isinstance(old, User) or not isinstance(new, User) or old.id == self.authority.caller:
+                continue
+            if (old.user_name, old.external_id) == (new.user_name, new.external_id):
+                continue
+            wider = self.find_wider_account(old.id)
+            if wider is not None:
+                message = f"the user has more of `{wider}` than you: whoever comes by their name would have it"
+                yield SelfElevation(message, path=self._path(change))
 
     def _touched_scopes(self) -> dict[HolderId, dict[ContractId | None, None]]:
         """The holders that the change names, each with the scopes in which it touches them."""
@@ -199,59 +219,104 @@ class Guard:
             record = change.record
             if isinstance(record, Grant | Limit | Assignment | Membership):
                 found.setdefault(record.holder, {})[record.contract] = None
+            elif isinstance(record, SubscriberLink) or (isinstance(record, StoredFact) and record.user is not None):
+                found.setdefault(UserId(record.holder), {})[record.contract] = None
             elif isinstance(record, User | Role | Team):
                 found.setdefault(record.id, {})[None] = None
         return found
 
-    def scopes_of(self, holder: HolderId) -> tuple[ContractId | None, ...]:
-        """None, and each contract in which a holder may have something of its own."""
-        owned = [contract.id for contract in self.judgement.before.contracts.values() if contract.owner == holder]
-        return tuple(dict.fromkeys((*self.judgement.scopes(holder), *owned)))
+    def _path_to(self, holder: HolderId) -> tuple[str, ...]:
+        """Where the request first asks for something of a holder."""
+        for change in self.judgement.changes:
+            if holder in {change.record.id, getattr(change.record, "holder", None)} and self._path(change):
+                return self._path(change)
+        return ()
 
-    def find_wider(
-        self, holder: HolderId, scopes: Iterable[ContractId | None], *, everything: bool = False
-    ) -> str | None:
-        """The label of a permission of which a holder has more than the caller.
+    def _scopes(
+        self, holder: HolderId, touched: Iterable[ContractId | None] = (None,)
+    ) -> tuple[ContractId | None, ...]:
+        """The scopes in which a change looks different from how it looks in no contract.
 
-        Looked at are the gateway's rights and those that change; with `everything` all rights, and what comes later.
+        What is touched in contracts alone is touched nowhere else.
         """
+        touched = tuple(touched)
+        if None not in touched:
+            return touched
+        owned = [contract.id for contract in self.judgement.before.contracts.values() if contract.owner == holder]
+        return tuple(dict.fromkeys((*self.judgement.scopes(holder), *owned, *self.authority.scopes)))
+
+    def _find_wider(self, holder: HolderId, scopes: Iterable[ContractId | None]) -> str | None:
+        """The label of a right of the gateway, or of one that changes, of which a holder has or will have more."""
         program = self.judgement.program
+        gateway = [n for n, node in enumerate(program.catalog.permissions) if node.system == GATEWAY]
         for contract in scopes:
-            for at in self._moments(holder, contract) if everything else (self.authority.at,):
+            mine = self.authority.having(contract)
+            for at in self._moments(holder, contract):
                 had, _ = self.judgement.values(False, holder, contract, at)
                 has, _ = self.judgement.values(True, holder, contract, at)
-                changing = set(program.differing(had, has))
-                if holder in self.judgement.before.users:  # what a person has by owning counts as well
-                    evaluation = self.judgement.evaluation(False, contract, at)
-                    had = program.join(had, evaluation.effective(Subject(user=UserId(holder))).certain)
-                held = self.authority.held(contract, at)
-                for number, permission in enumerate(program.catalog.permissions):
-                    looked_at = everything or permission.system == GATEWAY or number in changing
-                    if not looked_at or permission.polarity is not Polarity.PERMISSION:
-                        continue
-                    if permission.access_level and not everything:
-                        continue
-                    if not permission.value_type.at_least(program.value(held, number), program.value(had, number)):
-                        return permission.label
+                looked_at = {*gateway, *program.differing(had, has)}
+                label = self._find_more(self._whole(False, holder, contract, at), mine, looked_at)
+                if label is not None:
+                    return label
         return None
+
+    def find_wider_account(self, user: UserId) -> str | None:
+        """The label of any right of which a user has or will have more than the caller, access levels among them."""
+        judgement, authority = self.judgement, self.authority
+        rows = (*judgement.before.rows_of(user), *judgement.before.rows_of(authority.caller))
+        inside = [row.contract for row in rows if row.contract in judgement.before.contracts]
+        for contract in dict.fromkeys((*self._scopes(user), *inside)):
+            for at in self._moments(user, contract):
+                # A token passes on what a service account must not pass on; and it opens what the facts open to others.
+                most = authority.having(contract, at)
+                if authority.user is not None and authority.user.kind is UserKind.SERVICE:
+                    most = authority.giving(contract, at)
+                open_now = judgement.evaluation(False, contract, at).effective(Subject(user=user)).certain
+                label = self._find_more(self._whole(False, user, contract, at), most) or self._find_more(
+                    open_now, authority.held(contract, at)
+                )
+                if label is not None:
+                    return label
+        return None
+
+    def _find_more(self, theirs: Holding, mine: Holding, numbers: Iterable[int] | None = None) -> str | None:
+        """The label of a permission of which one holding has more; of `numbers` no access level is one."""
+        program = self.judgement.program
+        for number in range(len(program.types)) if numbers is None else sorted(numbers):
+            node = program.catalog.permissions[number]
+            if node.polarity is not Polarity.PERMISSION or (node.access_level and numbers is not None):
+                continue
+            if not node.value_type.at_least(program.value(mine, number), program.value(theirs, number)):
+                return node.label
+        return None
+
+    def _whole(self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime) -> Holding:
+        """What a holder has, a person by owning too, active or not."""
+        value, _ = self.judgement.values(after, holder, contract, at)
+        evaluation = self.judgement.evaluation(after, contract, at)
+        if holder not in evaluation.world.users:
+            return value
+        granted = evaluation.effective(Subject(user=UserId(holder))).granted
+        return self.judgement.program.join(value, evaluation.apply_limits(holder, granted))
 
     # ------------------------------------------------------------------ 3: giving
 
     def _guard_giving(self) -> Iterator[DomainError]:
         told: set[tuple[str, int]] = set()
-        for holder in (*self.judgement.touched(), *self._wakened()):
-            for contract in self.scopes_of(holder):
-                for at in self._moments(holder, contract):
-                    for number, error in self._excess(holder, contract, at):
-                        if (holder, number) not in told:
-                            told.add((holder, number))
-                            yield error
         for change in self.judgement.changes:
+            holder = getattr(change.record, "holder", change.record.id)
             for number, error in self._excess_of_change(change):
-                named = (getattr(change.record, "holder", change.record.id), number)
-                if named not in told:
-                    told.add(named)
+                if (holder, number) not in told:
+                    told.add((holder, number))
                     yield error
+        touched = self._touched_scopes()
+        for one in (*self.judgement.touched(), *self._wakened()):
+            for contract in self._scopes(one, touched[one]):
+                for at in self._moments(one, contract):
+                    for number, error in self._excess(one, contract, at):
+                        if (one, number) not in told:
+                            told.add((one, number))
+                            yield error
 
     def _wakened(self) -> tuple[UserId, ...]:
         """People whom the change makes active: it gives them all that they hold."""
@@ -268,18 +333,39 @@ class Guard:
         """What a holder gets by the change, and restrictions it is rid of, beyond what the caller can give."""
         program = self.judgement.program
         if holder in self._wakened():
-            had, has = (
-                NOTHING,
-                self.judgement.evaluation(True, contract, at).effective(Subject(user=UserId(holder))).certain,
-            )
+            had, has = NOTHING, self._whole(True, holder, contract, at)
         else:
             had, _ = self.judgement.values(False, holder, contract, at)
             has, _ = self.judgement.values(True, holder, contract, at)
         changed = program.differing(had, has)
         if changed:
             # What comes along with a gained right reaches those who include the holder, even if the holder is limited.
-            has = program.join(has, program.close(_gains(self.judgement, had, has, changed)))
-            yield from self._compare(holder, had, has, contract, at)
+            gains = _gains(self.judgement, had, has, changed)
+            yield from self._compare(holder, had, program.join(has, program.close(gains)), contract, at)
+            yield from self._compare(holder, NOTHING, self._regained(holder, gains), contract, at)
+
+    def _regained(self, holder: HolderId, gains: Holding) -> Holding:
+        """What comes along with gained rights and is limited further on: there it is new, though the holder had it."""
+        program = self.judgement.program
+        found = NOTHING
+        for number in self._limited_further_on(holder):
+            along = program.close(program.without(gains, frozenset([number])))
+            found = program.join(found, program.encode(number, program.value(along, number)))
+        return found
+
+    def _limited_further_on(self, holder: HolderId) -> frozenset[int]:
+        """What is limited, whenever and wherever, on roles and teams that include a holder."""
+        if holder not in self._known_limits:
+            number_of = self.judgement.program.catalog.number_of
+            self._known_limits[holder] = frozenset(
+                number_of[limit.node]
+                for world in (self.judgement.before, self.judgement.after)
+                for one in world.reached_from([holder])
+                if one != holder and one not in world.users
+                for limit in world.rows_of(one).limits
+                if limit.node in number_of
+            )
+        return self._known_limits[holder]
 
     def _excess_of_change(self, change: Change) -> Iterator[tuple[int, DomainError]]:
         """What a new row or parent gives by itself beyond what the caller can give, whatever limits hide today."""
@@ -291,14 +377,15 @@ class Guard:
     def _given(self, change: Change) -> Iterator[tuple[ContractId | None, HolderId, GivenAt, Moments]]:
         judgement, new, old = self.judgement, change.after, change.before
         program = judgement.program
-        if isinstance(new, Grant) and old is None:
+        if isinstance(new, Grant) and new != old:
             value = program.close(program.encode(program.catalog.number_of[new.node], new.value))
-            yield new.contract, new.holder, lambda at, contract: value, self._window(new)
+            for contract in self._scopes(new.holder, [new.contract]):
+                yield contract, new.holder, lambda at, contract: value, self._window(new, contract)
             return
         included: list[HolderId] = []
-        if isinstance(new, Assignment) and old is None:
+        if isinstance(new, Assignment) and new != old:
             included, holder = [new.role], new.holder
-        elif isinstance(new, Membership) and old is None:
+        elif isinstance(new, Membership) and new != old:
             included, holder = [new.team], new.user
         elif isinstance(new, Role):
             before = old.parents if isinstance(old, Role) else ()
@@ -311,15 +398,14 @@ class Guard:
             included, holder = sorted(new.ceiling.roles - before_roles), new.id
         for one in included:
             row = new if isinstance(new, Assignment | Membership) else None
-            scopes = judgement.scopes(one) if row is None or row.contract is None else (row.contract,)
-            for contract in scopes:
+            for contract in self._scopes(one, [None if row is None else row.contract]):
 
                 def value_of(at: datetime, contract: ContractId | None, one: HolderId = one) -> Holding:
                     return judgement.evaluation(True, contract, at).value_of(one)
 
                 moments = self._moments(one, contract)
                 if row is not None:
-                    moments = tuple(sorted({*self._window(row), *(m for m in moments if _within(row, m))}))
+                    moments = tuple(sorted({*self._window(row, contract), *(m for m in moments if _within(row, m))}))
                 yield contract, holder, value_of, moments
 
     def _compare(
@@ -337,7 +423,13 @@ class Guard:
         for number in program.differing(had, has):
             permission = program.catalog.permissions[number]
             before, after = program.value(had, number), program.value(has, number)
-            if permission.access_level or permission.polarity is Polarity.SETTING:
+            if permission.access_level:
+                continue
+            if permission.polarity is Polarity.SETTING:
+                raised = not permission.value_type.at_least(before, after)
+                if raised and holder == self.authority.caller and _opens(program.catalog, permission):
+                    message = f"rights stand on `{permission.label}`, so nobody gives it to themselves"
+                    yield number, SelfElevation(message, path=path)
                 continue
             if permission.polarity is Polarity.RESTRICTION:
                 if not permission.value_type.at_least(after, before):
@@ -363,29 +455,24 @@ class Guard:
         permission = program.catalog.permissions[number]
         if holder == self.authority.caller:
             return SelfElevation(f"nobody lifts `{permission.label}` from themselves")
-        bound = program.value(self.authority.held(contract, at), number)
-        if bound == permission.value_type.bottom:
+        if not self.authority.bound(number, contract, at):
             return None
         message = f"`{permission.label}` binds you, so you lift it from nobody"
+        bound = program.value(self.authority.having(contract, at), number)
         return DelegationExceeded(message, node=permission.key, held=bound, asked=permission.value_type.bottom)
 
-    def _window(self, row: Grant | Assignment | Membership) -> Moments:
+    def _window(self, row: Row, contract: ContractId | None) -> Moments:
         """When a row begins, and each later moment in its window when what the caller holds may change."""
         begin = max(self.authority.at, row.valid_from or self.authority.at)
-        later = self._moments(self.authority.caller, row.contract)
-        return tuple(sorted({begin, *(moment for moment in later if _within(row, moment))}))
+        later = self._moments(self.authority.caller, contract)
+        return tuple(sorted(moment for moment in {begin, *later} if _within(row, moment)))
 
     def _moments(self, holder: HolderId, contract: ContractId | None) -> Moments:
         """Now, and each later moment when something of the holder or of the caller begins or ends, before or after."""
         now = self.authority.at
         moments = {now}
         for world in (self.judgement.before, self.judgement.after):
-            for one in {
-                self.authority.caller,
-                *world.included_in(self.authority.caller),
-                holder,
-                *world.included_in(holder),
-            }:
+            for one in {*self.authority.sources, holder, *world.included_in(holder)}:
                 for row in world.rows_of(one):
                     if row.contract in {None, contract}:
                         moments |= {m for m in (row.valid_from, row.valid_until) if m is not None and m > now}
@@ -412,94 +499,33 @@ class Guard:
                 yield SelfElevation("nobody registers a contract for themselves", path=path)
             if isinstance(new, User) and isinstance(old, User) and new.id == caller and new.ceiling != old.ceiling:
                 yield SelfElevation("nobody changes what they can ever give", path=path)
-            if isinstance(new, Access) and new.user == caller and self._owner_of(change) is None:
-                rungs = list(AccessLevel)
-                present = self._present_level(new)
-                if present is None or rungs.index(new.level) > rungs.index(present):
+            if isinstance(new, Access) and new.user == caller and not moves_with_contract(self.judgement, change):
+                had = (find_level(self.judgement.before, new, at) for at in self._window(new, new.contract))
+                if any(rank_level(new.level) > rank_level(present) for present in had):
                     yield SelfElevation(f"nobody raises their own level (`{new.product}`)", path=path)
 
     def _excess_anywhere(self, holder: HolderId) -> Iterator[DomainError]:
-        for contract in self.scopes_of(holder):
+        for contract in self._scopes(holder):
             for at in self._moments(holder, contract):
                 for _, error in self._excess(holder, contract, at):
                     yield error
 
-    # ------------------------------------------------------------------ 5: access levels
 
-    def _guard_levels(self) -> Iterator[DomainError]:
-        """SEMANTICS section 7: who may set which level where, and the ceiling of a service account."""
-        replaced = {
-            (change.before.user, change.before.contract, change.before.product): change.before
-            for change in self.judgement.changes
-            if isinstance(change.before, Access)
-        }
-        set_anew = {
-            (change.after.user, change.after.contract, change.after.product)
-            for change in self.judgement.changes
-            if isinstance(change.after, Access)
-        }
-        for change in self.judgement.changes:
-            row = change.record
-            if not isinstance(row, Access) or row.contract is None or self._owner_of(change) is not None:
-                continue
-            key = (row.user, row.contract, row.product)
-            if change.after is None and key in set_anew:
-                continue  # judged with the level that takes its place
-            level = row.level if change.after is not None else None
-            present = replaced[key].level if key in replaced else self._present_level(row)
-            yield from self._guard_level(row, present, level, path=self._path(change))
-        for change in self.judgement.changes:
-            new, old = change.after, change.before
-            if isinstance(new, User) and new.ceiling is not None:
-                known = old.ceiling.levels if isinstance(old, User) and old.ceiling is not None else frozenset()
-                for contract, product, level in sorted(new.ceiling.levels - known):
-                    if not self.authority.sets_levels(contract) or self.authority.caps_level(contract, product, level):
-                        yield NotPermitted(f"you cannot set `{level}` in `{product}` there yourself")
-
-    def _guard_level(
-        self, row: Access, present: AccessLevel | None, level: AccessLevel | None, *, path: tuple[str, ...]
-    ) -> Iterator[DomainError]:
-        assert row.contract is not None
-        setter = self.authority.core_level(row.contract)
-        if level not in settable_levels(setter, row.product, present):
-            number = self.judgement.before.contracts[row.contract].number
-            what = "remove somebody from" if level is None else f"set `{level}` in"
-            with_present = "" if present is None else f" for somebody who has `{present}`"
-            yield NotPermitted(
-                f"your level in System [CORE] of the contract `{number}` ({setter or 'none'}) does not let you {what} "
-                f"`{row.product}`{with_present}",
-                path=path,
-            )
-        elif level is not None and self.authority.caps_level(row.contract, row.product, level):
-            yield NotPermitted(f"`{level}` in `{row.product}` is above what this account can ever set", path=path)
-
-    def _present_level(self, row: Access) -> AccessLevel | None:
-        """The highest level that the person has there before the change."""
-        rungs = list(AccessLevel)
-        levels = [
-            old.level
-            for old in self.judgement.before.rows_of(row.user).access
-            if (old.contract, old.product) == (row.contract, row.product)
-        ]
-        return max(levels, key=rungs.index, default=None)
-
-    def _owner_of(self, change: Change) -> Contract | None:
-        """The contract whose own registration, transfer or products bring a level about; None: somebody sets it."""
-        row = change.record
-        assert isinstance(row, Access) and row.contract is not None
-        for other in self.judgement.changes:
-            contract, former = other.after, other.before
-            if not isinstance(contract, Contract) or contract.id != row.contract:
-                continue
-            owners = {contract.owner, former.owner if isinstance(former, Contract) else contract.owner}
-            if row.user in owners or (change.after is None and row.product not in contract.products):
-                return contract
-        return None
-
-
-def _within(row: Grant | Assignment | Membership, moment: datetime) -> bool:
+def _within(row: Row, moment: datetime) -> bool:
     return (row.valid_from is None or moment >= row.valid_from) and (
         row.valid_until is None or moment < row.valid_until
+    )
+
+
+def _opens(catalog: Catalog, node: Permission) -> bool:
+    """Whether a right stands on a node, so that more of it may wake a right."""
+    return any(
+        isinstance(atom, AtLeast) and atom.node == node.key
+        for other in catalog.dependents.get(node.key, ())
+        if isinstance(other, Permission)
+        for rule in other.rules
+        if rule.enforcement is Enforcement.ENFORCED
+        for atom in iterate_atoms(rule.requirement)
     )
 
 
@@ -537,7 +563,8 @@ def _managed(judgement: Judgement, people: Iterable[UserId], after: bool, grant_
         record = evaluation.world.users.get(person)
         if record is None or record.is_owner or record.status is not UserStatus.ACTIVE:
             continue
-        held = evaluation.effective(Subject(user=person)).certain
-        if program.holds_any(held, grant_number):
+        effective = evaluation.effective(Subject(user=person))
+        if program.holds_any(effective.certain, grant_number):
+            held = program.settle(effective.limited, program.met)
             found |= {number for number in range(len(program.types)) if program.holds_any(held, number)}
     return found

@@ -138,6 +138,10 @@ class Row:
             return False
         return self.valid_until is None or at < self.valid_until
 
+    def is_over(self, at: datetime) -> bool:
+        """Whether the row has counted for the last time."""
+        return self.valid_until is not None and at >= self.valid_until
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant(Row):

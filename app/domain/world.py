@@ -6,6 +6,7 @@ of a user is complete. A user who is not in it is unknown, and has nothing.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -168,15 +169,18 @@ class World:
             waiting += self.members.get(TeamId(holder), ())
         return tuple(reached)
 
-    def included_in(self, holder: str) -> frozenset[str]:
-        """Everything that a holder includes, directly or not, whenever and wherever; itself left out."""
+    def included_in(self, holder: str, *, since: datetime | None = None) -> frozenset[str]:
+        """Everything that a holder includes, directly or not, whenever and wherever; itself left out.
+
+        With `since` by rows alone that are not over by then.
+        """
         found: set[str] = set()
         waiting = [holder]
         while waiting:
             current = waiting.pop()
             rows = self.rows_of(current)
-            included: list[str] = [row.role for row in rows.assignments]
-            included += [row.team for row in rows.memberships]
+            included: list[str] = [row.role for row in rows.assignments if since is None or not row.is_over(since)]
+            included += [row.team for row in rows.memberships if since is None or not row.is_over(since)]
             role, team = self.roles.get(RoleId(current)), self.teams.get(TeamId(current))
             included += role.parents if role is not None else ()
             included += [team.parent] if team is not None and team.parent is not None else []
