@@ -1,5 +1,6 @@
 """The one place where a gateway is put together: settings, database, catalog, services, addresses."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
 from app.services.context import Services, read_clock
+from app.services.issuer_files import load_issuers
 from app.services.systems import adopt_catalog, find_catalog_files
 from app.settings import Settings, read_settings
 from app.telemetry import set_up_logging
@@ -22,6 +24,7 @@ CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for
 
 async def open_services(settings: Settings, *, clock: Callable[[], datetime] = read_clock) -> Services:
     """The services over the database of the settings, its schema and catalog brought up to date."""
+    issuers = await asyncio.to_thread(load_issuers, settings.jwt_issuers)
     database = Database(settings.database_url)
 
     def new_id(kind: type) -> str:
@@ -30,7 +33,8 @@ async def open_services(settings: Settings, *, clock: Callable[[], datetime] = r
     try:
         await migrate(database)
         program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
-        return Services(database, program, cursor_key=await _read_cursor_key(database), clock=clock)
+        cursor_key = await _read_cursor_key(database)
+        return Services(database, program, cursor_key=cursor_key, issuers=issuers, clock=clock)
     except BaseException:
         await database.close()
         raise

@@ -28,6 +28,7 @@ class Settings:
 
     database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
     seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
+    jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
     graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
 
@@ -48,10 +49,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     graphiql = environment.get("PERMGATE_GRAPHIQL", "off")
     if graphiql not in {"on", "off"}:
         faults.append(f"PERMGATE_GRAPHIQL: `{graphiql}` is neither `on` nor `off`")
+    jwt_issuers = Path(environment["PERMGATE_JWT_ISSUERS"]) if "PERMGATE_JWT_ISSUERS" in environment else None
+    if jwt_issuers is not None and not jwt_issuers.is_file():
+        faults.append(f"PERMGATE_JWT_ISSUERS: `{jwt_issuers}` is no file")
     origins = frozenset(environment.get("PERMGATE_ALLOWED_ORIGINS", "").lower().split())
     for origin in sorted(origins):
         if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
             faults.append(f"PERMGATE_ALLOWED_ORIGINS: `{origin}` is no origin such as `https://app.example.com`")
     if faults:
         raise SettingsFaults(faults)
-    return Settings(database_url=url, seeds=seeds, graphiql=graphiql == "on", allowed_origins=origins)
+    return Settings(
+        database_url=url, seeds=seeds, graphiql=graphiql == "on", jwt_issuers=jwt_issuers, allowed_origins=origins
+    )

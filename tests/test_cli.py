@@ -164,6 +164,7 @@ def test_the_version_is_told(run: Run) -> None:
         {"PERMGATE_ALLOWED_ORIGINS": "https://app.example.com app.example.com"},
         {"PERMGATE_ALLOWED_ORIGINS": "https://app.example.com/"},
         {"PERMGATE_ALLOWED_ORIGINS": "*"},
+        {"PERMGATE_JWT_ISSUERS": "/no/such/file"},
         {"PERMGATE_GRAPHQL": "on"},
     ],
     ids=str,
@@ -187,6 +188,23 @@ def test_every_fault_of_the_settings_stands_on_a_line(run: Run, tmp_path: Path) 
         "PERMGATE_DATABASE_URL", "PERMGATE_GRAPHIQL", "PERMGATE_NOTHING", "PERMGATE_SEEDS"
     ]  # fmt: skip
     assert "PERMGATE_DATABASE_URL, PERMGATE_GRAPHIQL" in result.err  # what there is, for what there is not
+
+
+@pytest.mark.parametrize("command", ["serve", "serve --workers 2", "check ana desk.reports.menu"])
+def test_s3_issuers_of_whom_anything_would_not_be_checked_stop_the_start(
+    run: Run, tmp_path: Path, database: Path, command: str
+) -> None:
+    (tmp_path / "issuers.yaml").write_text("issuers:\n  - issuer: https://login.example.org/\n    algorithms: [none]\n")
+
+    result = run(*command.split(), PERMGATE_JWT_ISSUERS=str(tmp_path / "issuers.yaml"))
+
+    assert (result.status, result.out, result.left_open) == (78, "", 0)
+    assert [line.split(": ")[:3] for line in result.err.splitlines()] == [
+        ["PERMGATE_JWT_ISSUERS", "issuers.yaml:2", name] for name in ("audience", "claim", "names")
+    ] + [
+        ["PERMGATE_JWT_ISSUERS", "issuers.yaml:3", "algorithms"],
+        ["PERMGATE_JWT_ISSUERS", "issuers.yaml:2", "keys_file"],
+    ]
 
 
 # ---------------------------------------------------------------------- migrate, owner, token

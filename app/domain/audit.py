@@ -15,6 +15,7 @@ from app.domain.catalog import Catalog
 from app.domain.holders import (
     Access,
     Assignment,
+    Ceiling,
     Contract,
     Grant,
     Limit,
@@ -26,6 +27,7 @@ from app.domain.holders import (
     Team,
     User,
 )
+from app.domain.tokens import TokenRecord
 from app.domain.values import Value
 from app.domain.world import Change
 
@@ -162,6 +164,13 @@ def describe_change(catalog: Catalog, change: Change) -> ChangeRecord:
             return ChangeRecord(**whole, holder=record.id, team=record.id, detail=detail)
 
 
+def describe_token(token: TokenRecord, *, issued: bool) -> ChangeRecord:
+    """A token issued, or else revoked, in words and references; by its prefix a leaked one is found here."""
+    action, word = ("issue_token", "issued") if issued else ("revoke_token", "revoked")
+    detail = f"{word} the token `{token.label}` ({token.prefix}…)"
+    return ChangeRecord(action=action, row=token.id, holder=token.user, detail=detail)
+
+
 def render_record(catalog: Catalog, record: Record, *, beside: Record | None) -> str:
     """The value of a row, or the attributes of an entity, those alone that differ from the record `beside`."""
     match record:
@@ -191,6 +200,9 @@ def _render_value(catalog: Catalog, node: str, value: Value) -> str:
 
 
 def _render_attribute(value: object) -> str:
+    if isinstance(value, Ceiling):
+        levels = ", ".join(" ".join(level) for level in sorted(value.levels)) or "none"
+        return f"roles {_render_attribute(value.roles)}, levels {levels}"
     if isinstance(value, frozenset | tuple):
         return ", ".join(sorted(str(item) for item in value)) or "none"
     return "none" if value is None else str(value)

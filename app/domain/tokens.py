@@ -1,6 +1,7 @@
 """Gateway tokens: 256 random bits with a readable prefix and a checksum; of a token the SHA-256 alone is kept."""
 
 import hashlib
+import hmac
 import re
 import zlib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ MARK = "pgt"  # lets a scanner of leaked secrets know whose token it found
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PATTERN = re.compile(rf"{MARK}_([0-9A-Za-z]{{43}})([0-9A-Za-z]{{6}})", re.ASCII)
 USE_PRECISION = timedelta(hours=1)  # a token that is used all day is written 24 times, not with every request
+MAX_TOKENS = 100  # good ones of one user: a machine needs two while one takes the place of the other
 PREFIX_LENGTH = len(MARK) + 9  # what is shown of a token for telling it from others: the mark and eight characters
 
 
@@ -53,6 +55,10 @@ class TokenRecord:
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def has_digest(self, digest: str) -> bool:
+        """Whether it is kept under a digest, told in the same time for any other."""
+        return hmac.compare_digest(self.digest, digest)
+
     def is_good(self, at: datetime) -> bool:
         """Whether it may be used then."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
@@ -60,3 +66,22 @@ class TokenRecord:
     def is_worth_noting(self, at: datetime) -> bool:
         """Whether a use is to be noted. One just after it was issued is not: that is near enough to when it was."""
         return at - (self.last_used_at or self.created_at) >= USE_PRECISION
+
+
+def mint_token(
+    token: str, user: str, *, label: str, randomness: bytes, at: datetime, expires_at: datetime | None
+) -> tuple[TokenRecord, str]:
+    """A new token as it is kept, and its secret, which is not."""
+    secret = make_token(randomness)
+    digest = digest_token(secret)
+    assert digest is not None
+    record = TokenRecord(
+        id=token,
+        user=user,
+        label=label,
+        prefix=secret[:PREFIX_LENGTH],
+        digest=digest,
+        created_at=at,
+        expires_at=expires_at,
+    )
+    return record, secret

@@ -7,7 +7,9 @@ from app.graphql import enums
 from app.graphql.mutations.contracts import ContractMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.roles import RoleMutations
+from app.graphql.mutations.service_accounts import ServiceAccountMutations
 from app.graphql.mutations.teams import TeamMutations
+from app.graphql.mutations.tokens import TokenMutations
 from app.graphql.mutations.users import UserMutations
 from app.graphql.queries.access import AccessQueries
 from app.graphql.queries.audit import AuditQueries
@@ -43,7 +45,15 @@ class Query(
     description="Everything that can be changed. Each field is one transaction and one revision, all or nothing; "
     "refusals come as data in `errors`."
 )
-class Mutation(UserMutations, RoleMutations, TeamMutations, GrantMutations, ContractMutations):
+class Mutation(
+    UserMutations,
+    RoleMutations,
+    TeamMutations,
+    GrantMutations,
+    ContractMutations,
+    ServiceAccountMutations,
+    TokenMutations,
+):
     pass
 
 

@@ -4,28 +4,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.audit import AuditEntry, ChangeRecord, describe_change, name_subjects
+from app.domain.audit import AuditEntry, ChangeRecord, describe_change, describe_token, name_subjects
 from app.domain.callers import SYSTEM_ACTOR, Caller
 from app.domain.changes import Stamp
 from app.domain.errors import Conflict, NotFound, Refused
 from app.domain.holders import MANUAL, User, UserId, UserStatus
 from app.domain.ids import TOKEN, make_id
 from app.domain.names import read_name, show
-from app.domain.tokens import PREFIX_LENGTH, TokenRecord, digest_token, make_token
+from app.domain.tokens import TokenRecord, digest_token, mint_token
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services
 from app.services.references import Ref
 
+MAX_CREDENTIAL = 8192  # characters: a JWT that lists groups and roles has some thousands; ours have 53
+
 
 async def authenticate(services: Services, token: str) -> Caller | None:
-    """The caller to whom a token belongs; None for an unknown, expired or revoked one, or of somebody not active."""
+    """The caller to whom a token belongs: one of ours, or of a configured issuer.
+
+    None for an unknown, expired or revoked one, or of somebody not active. It is looked up anew with every request, so
+    that it ends in every process at once.
+    """
+    if len(token) > MAX_CREDENTIAL:
+        return None
     digest = digest_token(token)
     if digest is None:
-        return None
+        return await _authenticate_assertion(services, token)
     async with services.database.reading(services.catalog) as unit:
         record = await unit.tokens.find_by_digest(digest)
-        if record is None or not record.is_good(services.clock()):
+        if record is None or not record.has_digest(digest) or not record.is_good(services.clock()):
             return None
         users = await unit.users.find_by("id", [record.user])
     if not users or users[0].status is not UserStatus.ACTIVE:
@@ -34,6 +42,19 @@ async def authenticate(services: Services, token: str) -> Caller | None:
         services.uses.note(record.id, services.clock())
     user = users[0]
     return Caller(user=user.id, user_name=user.user_name, token=record.id, expires_at=record.expires_at)
+
+
+async def _authenticate_assertion(services: Services, token: str) -> Caller | None:
+    """The caller whom a configured issuer names; None where no issuer does, or nobody active has the name."""
+    assertion = await services.issuers.verify(token, at=services.clock())
+    if assertion is None:
+        return None
+    named = Ref.of(assertion.attribute, assertion.value)
+    async with services.database.reading(services.catalog) as unit:
+        users = await unit.users.find_by(named.attribute, [named.value])
+    if not users or users[0].status is not UserStatus.ACTIVE:
+        return None
+    return Caller(user=users[0].id, user_name=users[0].user_name, expires_at=assertion.expires_at)
 
 
 async def create_first_owner(services: Services, user_name: str, *, label: str) -> tuple[str, str]:
@@ -61,50 +82,52 @@ async def create_first_owner(services: Services, user_name: str, *, label: str) 
 async def issue_token(
     services: Services, actor: str, user_name: str, *, label: str, expires_at: datetime | None
 ) -> tuple[str, str]:
-    """A new token of a user: its id, and its secret, which nobody will see again. Raises `Refused`."""
+    """A new token of a user, by whoever owns the machine: its id, and its secret, which nobody will see again.
+
+    Raises `Refused`.
+    """
     faults = Faults()
     with faults.catching():
         label = read_name(label, "label")
     faults.refuse()
     now = services.clock()
-    secret = make_token(services.randomness(32))
-    digest = digest_token(secret)
-    assert digest is not None
     async with services.database.writing(services.catalog) as unit:
         users = await unit.users.find_by("user_name", [Ref.of("user_name", user_name).value])
         if not users:
             raise Refused([NotFound(f"there is no user `{show(user_name)}`", path=("user",))])
-        token = TokenRecord(
-            id=make_id(TOKEN, now, services.randomness(10)), user=users[0].id, label=label,
-            prefix=secret[:PREFIX_LENGTH], digest=digest, created_at=now, expires_at=expires_at,
-        )  # fmt: skip
-        detail = f"issued the token `{label}` ({token.prefix}…)"
-        change = ChangeRecord(action="issue_token", row=token.id, holder=token.user, detail=detail)
-        await unit.record([], _token_entry(actor, "issueToken", users[0].id, change, now))
+        token, secret = draw_token(services, users[0].id, label=label, at=now, expires_at=expires_at)
+        await unit.record([], _token_entry(actor, "issueToken", describe_token(token, issued=True), now))
         await unit.tokens.add(token)
     return token.id, secret
 
 
 async def revoke_token(services: Services, actor: str, token: str) -> None:
-    """Revokes a token at once and for ever. Raises `Refused` for one that is not there, or is revoked already."""
+    """Revokes a token at once and for ever, by whoever owns the machine.
+
+    Raises `Refused` for one that is not there, or is revoked already.
+    """
     now = services.clock()
     async with services.database.writing(services.catalog) as unit:
         record = await unit.tokens.find(token)
         if record is None or record.revoked_at is not None:
             raise Refused([NotFound(f"there is no token `{show(token)}`", path=("id",))])
-        detail = f"revoked the token `{record.label}` ({record.prefix}…)"
-        change = ChangeRecord(action="revoke_token", row=record.id, holder=record.user, detail=detail)
-        await unit.record([], _token_entry(actor, "revokeToken", UserId(record.user), change, now))
+        await unit.record([], _token_entry(actor, "revokeToken", describe_token(record, issued=False), now))
         await unit.tokens.revoke(token, now)
 
 
-def _token_entry(
-    actor: str, action: str, user: UserId, change: ChangeRecord, at: datetime
-) -> Callable[[int, str], AuditEntry]:
+def draw_token(
+    services: Services, user: UserId, *, label: str, at: datetime, expires_at: datetime | None
+) -> tuple[TokenRecord, str]:
+    """A token out of the gateway's randomness, as it is kept, and its secret, which is not."""
+    token = make_id(TOKEN, at, services.randomness(10))
+    return mint_token(token, user, label=label, randomness=services.randomness(32), at=at, expires_at=expires_at)
+
+
+def _token_entry(actor: str, action: str, change: ChangeRecord, at: datetime) -> Callable[[int, str], AuditEntry]:
     def make_entry(revision: int, previous: str) -> AuditEntry:
         return AuditEntry(
             revision=revision, at=at, actor=actor, actor_id=None, source=MANUAL, action=action, reason=None,
-            subjects=(user,), changes=(change,), previous_hash=previous,
+            subjects=name_subjects([change]), changes=(change,), previous_hash=previous,
         )  # fmt: skip
 
     return make_entry

@@ -17,6 +17,7 @@ from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.world import Change, World
 from app.services.feed import Feed
+from app.services.issuers import NO_ISSUERS, Issuers
 from app.services.seeing import Seen
 from app.services.uses import Uses
 
@@ -35,12 +36,14 @@ class Services:
         program: Program,
         *,
         cursor_key: bytes,
+        issuers: Issuers = NO_ISSUERS,
         clock: Callable[[], datetime] = read_clock,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.database = database
         self.program = program
         self.cursor_key = cursor_key
+        self.issuers = issuers  # others whose tokens are taken
         self.clock = clock
         self.randomness = randomness
         self.feed = Feed(database, self.clock)

@@ -3,8 +3,8 @@
 A dry run goes the same way over a snapshot, and stops before anything is written.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from app.db.repositories.idempotency import KeptAnswer
@@ -21,10 +21,19 @@ from app.domain.audit import (
 from app.domain.authority import Authority
 from app.domain.callers import OPERATIONS, Caller, Right
 from app.domain.changes import Outcome, Stamp, Wish, cut_refusals, judge
-from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, NotPermitted, Refused, StaleRevision, Warned
+from app.domain.errors import (
+    DomainError,
+    ErrorCode,
+    IdempotencyMismatch,
+    InvalidValue,
+    NotPermitted,
+    Refused,
+    StaleRevision,
+    Warned,
+)
 from app.domain.guards import Guard, guard_owners, warn_unmanageable
 from app.domain.holders import Limit, RoleId, TeamId, UserId
-from app.domain.names import read_text
+from app.domain.names import read_name, read_text
 from app.domain.security import note_attempt
 from app.domain.violations import Judgement
 from app.domain.wishes.asking import Faults
@@ -60,6 +69,7 @@ class Written:
     """The result of a write. With `errors` nothing was done. `revision` is None when refused or dry.
 
     `subject` is the id of what it is about. `after` is the world after a dry run, which the database does not know.
+    `token` is the id of a token that was issued or revoked, `secret` of one that was issued just now.
     """
 
     subject: str | None = None
@@ -68,6 +78,8 @@ class Written:
     errors: tuple[DomainError, ...] = ()
     warnings: tuple[DomainError, ...] = ()
     after: World | None = None
+    token: str | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -109,6 +121,38 @@ class Writing:
 
 Prepare = Callable[[Writing], Awaitable[tuple[str | None, Wish]]]
 Work = Callable[[Writing], Awaitable[Written]]
+Read = Callable[[Writing, Found, World], tuple[str | None, Wish]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for, before anything is looked up: a write carries it out, a simulation looks what it would do.
+
+    `places` are its references. `read` is given what they name and the world with those people in it; it leaves faults
+    and warnings with the writing, and tells the subject and the wish. `items` are what the request lists under `field`.
+    """
+
+    action: str
+    places: Sequence[Place]
+    read: Read
+    field: str = ""
+    items: Sequence[object] = ()
+
+    def find_people(self, found: Found) -> list[UserId]:
+        """The people whom it names."""
+        return [found.user(place.ref) for place in self.places if place.noun == "user"]
+
+    async def prepare(self, writing: Writing) -> tuple[str | None, Wish]:
+        """Looks up what it names, and reads it."""
+        writing.faults.bound(tuple(self.items), self.field)
+        found = await writing.find(*self.places)
+        world = await writing.load(self.find_people(found))
+        return self.read(writing, found, world)
+
+
+async def carry_out(services: Services, caller: Caller, request: Request, *, options: WriteOptions) -> Written:
+    """Carries out what a request asks for."""
+    return await write(services, caller, request.prepare, action=request.action, options=options)
 
 
 async def write(services: Services, caller: Caller, prepare: Prepare, *, action: str, options: WriteOptions) -> Written:
@@ -151,9 +195,11 @@ async def _transact(
 ) -> Written:
     revision = await unit.audit.find_last_revision()
     reading = Reading(services, unit, revision=revision, caller=caller)
-    kept = await _find_kept(reading, caller, action, options)
-    if kept is not None:
-        return kept
+    key = _read_key(options)
+    if key is not None and not options.dry_run:
+        kept = await _find_kept(reading, caller, action, key)
+        if kept is not None:
+            return kept
     authority = await reading.authority()
     try:
         authority.require(OPERATIONS[action])
@@ -167,25 +213,27 @@ async def _transact(
         with writing.faults.catching():
             read_text(options.reason, "reason")
     written = await work(writing)
-    if options.idempotency is not None and isinstance(unit, WritingUnit):
-        answer = KeptAnswer(action=action, fingerprint=options.idempotency.fingerprint, answer=_render(written))
-        since = reading.now - KEYS_KEPT_FOR
-        await unit.idempotency.keep(caller.user, options.idempotency.key, answer, at=reading.now, since=since)
+    if key is not None and isinstance(unit, WritingUnit):
+        answer = KeptAnswer(action=action, fingerprint=key.fingerprint, answer=_render(written))
+        await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
     return written
 
 
 # ---------------------------------------------------------------------- the same again
 
 
-async def _find_kept(reading: Reading, caller: Caller, action: str, options: WriteOptions) -> Written | None:
-    """The first answer to an idempotency key. A dry run neither asks for one nor leaves one."""
-    if options.idempotency is None or options.dry_run:
+def _read_key(options: WriteOptions) -> IdempotencyKey | None:
+    """The idempotency key in the form in which it is kept. Raises `Refused` for what is no name, dry or not."""
+    if options.idempotency is None:
         return None
-    asked = options.idempotency
-    with_path = Faults()
-    with with_path.catching():
-        read_text(asked.key, "idempotencyKey")
-    with_path.refuse()
+    try:
+        return replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
+    except InvalidValue as refusal:
+        raise Refused([refusal]) from None
+
+
+async def _find_kept(reading: Reading, caller: Caller, action: str, asked: IdempotencyKey) -> Written | None:
+    """The first answer to an idempotency key. A dry run neither asks for one nor leaves one."""
     kept = await reading.unit.idempotency.find(caller.user, asked.key, since=reading.now - KEYS_KEPT_FOR)
     if kept is None:
         return None
@@ -200,6 +248,7 @@ async def _find_kept(reading: Reading, caller: Caller, action: str, options: Wri
             Warned(warning["message"], path=tuple(warning["path"]), code=ErrorCode(warning["code"]))
             for warning in content["warnings"]
         ),
+        token=content.get("token"),
     )  # fmt: skip
 
 
@@ -213,6 +262,7 @@ def _render(written: Written) -> dict[str, object]:
             {"message": str(warning), "path": list(warning.path), "code": warning.code.value}
             for warning in written.warnings
         ],
+        "token": written.token,
     }
 
 
@@ -241,7 +291,7 @@ async def _judge_and_record(writing: Writing, subject: str | None, wish: Wish) -
     before = await load_reached(writing.reading, wish)
     outcome = await judge_and_guard(writing, before, wish)
     records = tuple(describe_change(catalog, change) for change in outcome.changes)
-    warnings = cut_refusals([*outcome.warnings, *writing.warnings, *await _warn_unmanageable(writing, outcome)])
+    warnings = await find_warnings(writing, outcome)
     if not isinstance(unit, WritingUnit):
         return Written(subject=subject, changes=records, warnings=warnings, after=outcome.after)
     if not outcome.changes:
@@ -252,12 +302,20 @@ async def _judge_and_record(writing: Writing, subject: str | None, wish: Wish) -
 
 async def judge_and_guard(writing: Writing, before: World, wish: Wish) -> Outcome:
     """The whole of what a wish would do. Raises `Refused` where a rule or a guard stands in the way."""
+    outcome, errors = await weigh_wish(writing, before, wish)
+    if errors:
+        raise Refused(errors)
+    return outcome
+
+
+async def weigh_wish(writing: Writing, before: World, wish: Wish) -> tuple[Outcome, tuple[DomainError, ...]]:
+    """The whole of what a wish would do, and every rule and guard that stands in the way."""
     outcome = judge(writing.reading.program, before, wish, writing.stamp)
     judgement = Judgement(writing.reading.program, before, outcome.changes)
     guard = Guard(judgement, writing.authority, wish.paths)
     missing = guard.needs()
     if missing:
-        raise Refused(cut_refusals(missing))  # what the caller may not do at all is no matter of rules
+        return outcome, cut_refusals(missing)  # what the caller may not do at all is no matter of rules
     active_owners = await writing.unit.users.count_active_owners()
     errors = [
         *guard.errors(),
@@ -265,9 +323,12 @@ async def judge_and_guard(writing: Writing, before: World, wish: Wish) -> Outcom
         *guard_owners(before, outcome.after, outcome.changes, active_owners=active_owners),
         *find_owner_limits(outcome.after, outcome.changes),
     ]
-    if errors:
-        raise Refused(cut_refusals(errors))
-    return outcome
+    return outcome, cut_refusals(errors)
+
+
+async def find_warnings(writing: Writing, outcome: Outcome) -> tuple[DomainError, ...]:
+    """Everything that is worth knowing of a change that nothing stands in the way of."""
+    return cut_refusals([*outcome.warnings, *writing.warnings, *await _warn_unmanageable(writing, outcome)])
 
 
 async def _warn_unmanageable(writing: Writing, outcome: Outcome) -> list[DomainError]:

@@ -27,16 +27,13 @@ LATER_TYPES = {
     "AsOf", "RightDifferenceConnection", "RightDifferenceEdge", "Simulation", "ChangeInput",
     "MembersChangeInput", "StatusChangeInput", "HolderGrantInput", "HolderRevokeInput", "HolderAssignInput",
     "ContractAccessLevelInput", "AuditVerification",
-    # callers: service accounts and tokens
-    "CreateServiceAccountInput", "UpdateServiceAccountInput", "IssueTokenInput", "RevokeTokenInput", "TokenPayload",
     # sync
-    "SyncAccessInput", "SyncInput", "SyncUserInput", "SyncRoleInput", "SyncTeamInput", "ApplySyncInput", "SyncMode",
+    "SyncInput", "SyncUserInput", "SyncRoleInput", "SyncTeamInput", "ApplySyncInput", "SyncMode",
     "SyncPayload", "SyncRun", "SyncStatus", "SyncAction", "SyncItem", "SyncSource", "SyncRunConnection",
     "SyncRunEdge", "SyncItemConnection", "SyncItemEdge",
 }  # fmt: skip
 LATER_FIELDS = {
     "Query.simulate", "Query.verifyAudit", "Query.syncRun", "Query.syncRuns", "Query.syncSources",
-    "Mutation.createServiceAccount", "Mutation.updateServiceAccount", "Mutation.issueToken", "Mutation.revokeToken",
     "Mutation.planSync", "Mutation.applySync",
     "User.effectiveRights(asOf:)", "User.can(asOf:)", "User.operations(asOf:)", "CheckInput.asOf",
 }  # fmt: skip

@@ -74,6 +74,27 @@ def test_statements_stand_in_repositories_alone() -> None:
     assert found == []
 
 
+SECRETS = re.compile(r"(?:^|_)(?:secret|token|digest|signature|password|mac)s?$")
+OF_SECRETS = [
+    "domain/tokens.py", "services/callers.py", "services/tokens.py", "services/service_accounts.py",
+    "services/issuers.py", "web/authentication.py",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_SECRETS)
+def test_s6_secrets_are_not_compared_with_equals(name: str) -> None:
+    """What an attacker sends is compared in the same time whatever it is: `hmac.compare_digest`, not `==`."""
+    found = []
+    for node in ast.walk(ast.parse((APP / name).read_text("utf-8"))):
+        if isinstance(node, ast.Compare) and any(isinstance(sign, ast.Eq | ast.NotEq) for sign in node.ops):
+            sides = [getattr(side, "attr", getattr(side, "id", "")) for side in (node.left, *node.comparators)]
+            found += [f"{name}:{node.lineno}: {side}" for side in sides if SECRETS.search(side)]
+
+    assert found == []
+    if name == "domain/tokens.py":
+        assert "hmac.compare_digest(self.digest, digest)" in (APP / name).read_text("utf-8")
+
+
 def test_nothing_prints_but_the_command_line() -> None:
     for path in ours(".py"):
         if path.name != "cli.py":

@@ -56,7 +56,8 @@ class UserPayload(WritePayload):
     user: User | None = strawberry.field(description="The user after it; null when refused.")
 
 
-async def _show(info: Info, written: Written) -> UserPayload:
+async def show_changed_user(info: Info, written: Written) -> UserPayload:
+    """What came of a write that is about a user."""
     fields = await show_written(info, written)
     return UserPayload(**fields, user=None if written.errors else await show_user(info, written.subject))
 
@@ -74,7 +75,7 @@ class UserMutations:
         written = await services.create_user(
             info.context.services, info.context.caller, asked, options=input.options()
         )  # fmt: skip
-        return await _show(info, written)
+        return await show_changed_user(info, written)
 
     @strawberry.mutation(description=f"Changes the attributes of a user. {OPERATIONS['updateUser']}")
     async def update_user(
@@ -89,7 +90,7 @@ class UserMutations:
         written = await services.update_user(
             info.context.services, info.context.caller, read_ref(input.user), asked, options=input.options()
         )
-        return await _show(info, written)
+        return await show_changed_user(info, written)
 
     @strawberry.mutation(description=f"Activates, suspends or archives a user. {OPERATIONS['setUserStatus']}")
     async def set_user_status(
@@ -98,7 +99,7 @@ class UserMutations:
         written = await services.set_user_status(
             info.context.services, info.context.caller, read_ref(input.user), input.status, options=input.options()
         )
-        return await _show(info, written)
+        return await show_changed_user(info, written)
 
     @strawberry.mutation(description=f"Gives or takes ownership of the account. {OPERATIONS['setAccountOwner']}")
     async def set_account_owner(
@@ -108,4 +109,4 @@ class UserMutations:
             info.context.services, info.context.caller, read_ref(input.user), is_owner=input.is_owner,
             options=input.options(),
         )  # fmt: skip
-        return await _show(info, written)
+        return await show_changed_user(info, written)
