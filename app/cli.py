@@ -31,17 +31,21 @@ from app.domain.catalog_building import CatalogFaults
 from app.domain.decisions import Decision
 from app.domain.errors import InvalidValue, Refused
 from app.domain.explanation import explain
+from app.domain.heads import Head, print_head, sign_head
+from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
 from app.domain.values import ValueInput
+from app.domain.verification import Verification
 from app.graphql.schema import print_schema
-from app.main import create_app, open_services
+from app.main import create_app, open_as_it_is, open_services
 from app.services.access import CheckAsked, check_many
+from app.services.audit import check_head, verify_chain
 from app.services.callers import create_first_owner, issue_token, revoke_token
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
 from app.services.references import Ref
 from app.services.systems import find_catalog_files
-from app.settings import Settings, SettingsFaults, find_seeds, read_settings
+from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.protocol import MAX_BODY
 
@@ -311,6 +315,61 @@ def _read_duration(text: str) -> timedelta:
 
 def _show_token(token_id: str, secret: str) -> None:
     click.echo(f"id      {token_id}\nsecret  {secret}\n\nThe secret is not shown again.")
+
+
+# ---------------------------------------------------------------------- the audit log
+
+
+@cli.group()
+def audit() -> None:
+    """Verify the audit log, and export its head."""
+
+
+@audit.command("verify")
+@click.option(
+    "--head", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with a line that `audit head` printed: the log must hold it.",
+)  # fmt: skip
+def verify_audit_log(file: Path | None) -> None:
+    """Compute every hash of the audit log anew. Exit 1 and the first bad entry where one is not as it was written."""
+    settings = read_settings(os.environ)
+    head = None if file is None else check_head(file.read_text("utf-8", "replace"), _audit_key(settings))
+    found = asyncio.run(_verify(settings, head))
+    if found.bad is not None:
+        click.echo(
+            f"the first bad entry is that of revision {found.bad} ({audit_id(max(found.bad, 0))}): {found.problem}"
+        )
+        sys.exit(1)
+    click.echo(f"the log is sound: {found.revision} entries, head {found.hash}")
+    if head is not None:
+        signed = "signed" if head.signature is not None else "unsigned"
+        click.echo(f"it holds the {signed} head of revision {head.revision}, of {head.at.isoformat()}")
+
+
+@audit.command("head")
+def export_head() -> None:
+    """Print the head of the audit log, verified, as one line of JSON, signed by PERMGATE_AUDIT_KEY_FILE.
+
+    Keep it where whoever can write the database cannot: against it a log shows whose end was cut off.
+    """
+    settings = read_settings(os.environ)
+    found = asyncio.run(_verify(settings, None))
+    if not found.ok:
+        raise Failed(f"a log that is not sound gets no head: revision {found.bad}: {found.problem}")
+    head = Head(revision=found.revision, hash=found.hash, at=datetime.now(UTC))
+    key = _audit_key(settings)
+    click.echo(print_head(head if key is None else sign_head(head, key)))
+    if key is None:
+        _complain("the head is not signed: set PERMGATE_AUDIT_KEY_FILE to a file with a key, outside of the database")
+
+
+async def _verify(settings: Settings, head: Head | None) -> Verification:
+    async with open_as_it_is(settings) as database, database.reading() as unit:
+        return await verify_chain(unit, head)
+
+
+def _audit_key(settings: Settings) -> bytes | None:
+    return None if settings.audit_key_file is None else read_key(settings.audit_key_file)
 
 
 # ---------------------------------------------------------------------- schema and catalogs

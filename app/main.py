@@ -6,16 +6,18 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 from starlette.applications import Starlette
 
-from app.db.schema import migrate
+from app.db.engine import DatabaseFault, check_file
+from app.db.schema import migrate, read_schema_state
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
 from app.services.context import Services, read_clock
 from app.services.issuer_files import load_issuers
 from app.services.systems import adopt_catalog, find_catalog_files
-from app.settings import Settings, read_settings
+from app.settings import Settings, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.routes import make_routes
 
@@ -33,11 +35,28 @@ async def open_services(settings: Settings, *, clock: Callable[[], datetime] = r
     try:
         await migrate(database)
         program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
+        audit_key = None if settings.audit_key_file is None else read_key(settings.audit_key_file)
         cursor_key = await _read_cursor_key(database)
-        return Services(database, program, cursor_key=cursor_key, issuers=issuers, clock=clock)
+        return Services(database, program, cursor_key=cursor_key, audit_key=audit_key, issuers=issuers, clock=clock)
     except BaseException:
         await database.close()
         raise
+
+
+@asynccontextmanager
+async def open_as_it_is(settings: Settings) -> AsyncIterator[Database]:
+    """The database of the settings: nothing is migrated, and no catalog put in force. Raises `DatabaseFault`."""
+    database = Database(settings.database_url)
+    try:
+        path = database.engine.url.database or ""
+        if not await asyncio.to_thread(Path(path).is_file):
+            raise DatabaseFault(f"there is no database `{path}`")
+        await asyncio.to_thread(check_file, database.engine)
+        if (state := await read_schema_state(database)) != "current":
+            raise DatabaseFault(f"the schema of the database is {state}: run `permgate migrate`")
+        yield database
+    finally:
+        await database.close()
 
 
 async def _read_cursor_key(database: Database) -> bytes:

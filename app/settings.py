@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROOT = Path(__file__).parent
+MIN_KEY = 32  # bytes: guessing the key is to be no easier than guessing an HMAC-SHA256
 
 
 class SettingsFaults(Exception):
@@ -28,6 +29,7 @@ class Settings:
 
     database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
     seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
+    audit_key_file: Path | None = None  # signs heads of the audit log: who can write the database must not read it
     jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
     graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
@@ -49,6 +51,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     graphiql = environment.get("PERMGATE_GRAPHIQL", "off")
     if graphiql not in {"on", "off"}:
         faults.append(f"PERMGATE_GRAPHIQL: `{graphiql}` is neither `on` nor `off`")
+    audit_key_file = Path(environment["PERMGATE_AUDIT_KEY_FILE"]) if "PERMGATE_AUDIT_KEY_FILE" in environment else None
+    if audit_key_file is not None:
+        try:
+            read_key(audit_key_file)
+        except (OSError, ValueError) as error:
+            faults.append(f"PERMGATE_AUDIT_KEY_FILE: {error}")
     jwt_issuers = Path(environment["PERMGATE_JWT_ISSUERS"]) if "PERMGATE_JWT_ISSUERS" in environment else None
     if jwt_issuers is not None and not jwt_issuers.is_file():
         faults.append(f"PERMGATE_JWT_ISSUERS: `{jwt_issuers}` is no file")
@@ -59,5 +67,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsFaults(faults)
     return Settings(
-        database_url=url, seeds=seeds, graphiql=graphiql == "on", jwt_issuers=jwt_issuers, allowed_origins=origins
+        database_url=url,
+        seeds=seeds,
+        graphiql=graphiql == "on",
+        audit_key_file=audit_key_file,
+        allowed_origins=origins,
+        jwt_issuers=jwt_issuers,
     )
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file, white space around it left off. Raises `OSError`, or `ValueError` for a short one."""
+    key = path.read_bytes().strip()
+    if len(key) < MIN_KEY:
+        raise ValueError(f"the key in `{path}` has {len(key)} bytes; expected at least {MIN_KEY}, chosen at random")
+    return key

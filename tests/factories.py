@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 from graphql import GraphQLNonNull, get_named_type
-from graphql.type import is_object_type
+from graphql.type import is_composite_type
 from sqlalchemy import Engine, event
 
 from app.db.schema import migrate
@@ -103,6 +103,11 @@ def fill_template(template: Template, path: Path, fill: Callable[["Gateway"], Aw
 def copy_services(template: Template, path: Path, clock: Callable[[], datetime]) -> Services:
     """Services over a copy of a template."""
     shutil.copyfile(template.path, path)
+    return open_copy(template, path, clock)
+
+
+def open_copy(template: Template, path: Path, clock: Callable[[], datetime]) -> Services:
+    """Services over a copy that is there already, maybe beside others."""
     database = Database(f"sqlite+aiosqlite:///{path}")
     _share_compiled_statements(database)
     return Services(database, template.program, cursor_key=CURSOR_KEY, clock=clock)
@@ -201,7 +206,7 @@ def _signature(field_name: str) -> tuple[str, str | None]:
     (argument,) = found.args.values()
     payload = get_named_type(found.type)
     common = {"changes", "revision", "errors", "warnings"}
-    about = [n for n, f in payload.fields.items() if n not in common and is_object_type(get_named_type(f.type))]
+    about = [n for n, f in payload.fields.items() if n not in common and is_composite_type(get_named_type(f.type))]
     assert isinstance(argument.type, GraphQLNonNull)
     return get_named_type(argument.type).name, next(iter(about), None)
 

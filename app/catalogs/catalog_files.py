@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.catalogs import catalog_format as form
 from app.catalogs.documents import Document, DocumentFault, Place, canonical_json, read_document
+from app.domain.callers import GATEWAY
 from app.domain.catalog import Catalog, Fact, FactOwner, FactType, ManualReference, ObligationKind, Polarity, Product
 from app.domain.catalog_building import (
     CatalogFaults,
@@ -63,7 +64,10 @@ def load_catalog(paths: Iterable[Path]) -> Catalog:
 
 
 def build_from_documents(documents: Iterable[Document]) -> Catalog:
-    """The catalog of documents already read; their data, in the order of the systems' keys, makes the digest."""
+    """The catalog of documents already read; their data, in the order of the systems' keys, makes the digest.
+
+    The built-in system comes first, the others follow in the order of their keys.
+    """
     documents = list(documents)
     drafts, faults = [], []
     for document in documents:
@@ -75,6 +79,8 @@ def build_from_documents(documents: Iterable[Document]) -> Catalog:
         drafts.append(_Drafting(document, file).draft())
     if faults:
         raise CatalogFaults(dict.fromkeys(faults))
+    # An order of their own, whatever the files are called and wherever they lie: the same data is the same catalog.
+    drafts.sort(key=lambda draft: (draft.key != GATEWAY, draft.key))
     text = canonical_json(sorted((document.data for document in documents), key=lambda data: str(data["system"])))
     return build_catalog(drafts, digest=hashlib.sha256(text.encode()).hexdigest())
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -31,6 +32,7 @@ from app.domain.holders import (
     UserKind,
     UserStatus,
 )
+from app.domain.verification import LAST_OF_ALL, StoredEntry
 
 Values = RowMapping | Mapping[str, Any]
 
@@ -165,6 +167,34 @@ def read_audit_entry(row: Values) -> AuditEntry:
         changes=tuple(read_change(change) for change in json.loads(row["changes"])),
         previous_hash=row["previous_hash"], hash=row["hash"],
     )  # fmt: skip
+
+
+def read_stored_entry(row: Values, named: frozenset[str]) -> StoredEntry:
+    """An entry as it lies there, for verifying: `fault` names the first column that is not as it would be written.
+
+    What a record does not hold (keys of a change that are not known, white space, the scope) is compared as well. A row
+    of a revision alone stands for one that is not there.
+    """
+    revision = row["revision"]
+    if not isinstance(revision, int):
+        return StoredEntry(revision=LAST_OF_ALL, entry=None, fault="its revision is no number")
+    if len(row) == 1:
+        return StoredEntry(revision=revision, entry=None, named=named)
+    try:
+        at = row["at"]
+        moment = at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
+        entry = read_audit_entry({**row, "at": moment})
+        written = columns_of_entry(entry)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return StoredEntry(revision=revision, entry=None, fault="it cannot be read", named=named)
+    if isinstance(at, str):  # as SQLite keeps a time
+        written["at"] = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+    for name, value in written.items():
+        if row[name] != value or isinstance(row[name], bytes):
+            return StoredEntry(
+                revision=revision, entry=entry, fault=f"its column `{name}` is not as it was written", named=named
+            )
+    return StoredEntry(revision=revision, entry=entry, named=named)
 
 
 def columns_of_entry(entry: AuditEntry) -> dict[str, Any]:

@@ -50,9 +50,10 @@ class AuditEntryRow(SQLModel, table=True):
 
     __tablename__ = "audit_entries"
     __table_args__ = (
-        Index("audit_by_time", "at"),
-        Index("audit_by_actor", "actor"),
-        Index("audit_by_action", "action"),
+        Index("audit_by_time", "at", "revision"),  # each ends with the order in which entries are listed
+        Index("audit_by_actor", "actor", "revision"),
+        Index("audit_by_actor_id", "actor_id", "revision"),
+        Index("audit_by_action", "action", "revision"),
         Index("audit_by_scope", "scope", "revision"),
     )
     revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
@@ -73,6 +74,7 @@ class AuditSubjectRow(SQLModel, table=True):
     """What an audit entry is about, for finding entries by it."""
 
     __tablename__ = "audit_subjects"
+    __table_args__ = (Index("subjects_of_entry", "revision"),)
     subject: str = Field(primary_key=True)
     revision: int = Field(primary_key=True, sa_type=BigInteger, foreign_key="audit_entries.revision")
 

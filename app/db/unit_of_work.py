@@ -7,6 +7,7 @@ still holds when it writes; it commits once, at its end, and rolls back on any e
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import update
@@ -68,11 +69,13 @@ class WritingUnit(ReadingUnit):
     ) -> AuditEntry:
         """Writes changes and the audit entry that tells of them, as the next revision.
 
-        `entry` makes the entry of its revision and the hash before it; what it returns is sealed here.
+        `entry` makes the entry of its revision and the hash before it; what it returns is sealed here. Its time is not
+        before that of the entry before it, whatever the clock of this machine says: times in the log never go back.
         """
         last = await self.audit.find_last()
         revision, previous = (1, FIRST_HASH) if last is None else (last.revision + 1, last.hash)
-        sealed = seal_entry(entry(revision, previous))
+        made = entry(revision, previous)
+        sealed = seal_entry(made if last is None or last.at <= made.at else replace(made, at=last.at))
         await self._insert(tables.AuditEntryRow, [columns_of_entry(sealed)])
         await self._insert(
             tables.AuditSubjectRow, [{"subject": subject, "revision": revision} for subject in sealed.subjects]

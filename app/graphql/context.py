@@ -14,9 +14,11 @@ from strawberry.dataloader import DataLoader
 
 from app.domain.callers import Caller
 from app.domain.catalog import Catalog
+from app.domain.errors import Refused
 from app.domain.holders import UserId
 from app.domain.world import World
 from app.services.context import Reading, Services
+from app.services.history import AsOf, read_past
 from app.services.seeing import Seen
 
 K = TypeVar("K", bound=Hashable)
@@ -71,6 +73,33 @@ class Operation:
         await self.loader("people", load).load_many(users)
         # Not what the loader gave: of those asked for earlier it keeps the world of that time, without the others.
         return await (await self.read()).look()
+
+    async def read_past(self, as_of: AsOf | None, *users: UserId) -> Reading:
+        """What was known then (None: what is known now), these people in it, loaded together as by `look`.
+
+        Raises `Refused` for a moment that there was not.
+        """
+        if as_of is None:
+            await self.look(*users)
+            return await self.read()
+
+        async def open_moments(moments: list[AsOf]) -> list[Reading | Refused]:
+            found: list[Reading | Refused] = []
+            for moment in moments:
+                try:
+                    found.append(await read_past(await self.read(), moment))
+                except Refused as refused:
+                    found.append(refused)
+            return found
+
+        known: Reading = await self.loader("moments", open_moments).load(as_of)
+
+        async def load(wanted: list[UserId]) -> list[UserId]:
+            await known.load_world(wanted)
+            return wanted
+
+        await self.loader(f"people at {known.revision}", load).load_many(users)
+        return known
 
     def loader(
         self, name: str, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]], *, cache: bool = True

@@ -68,6 +68,7 @@ class Request:
     query: str
     variables: Mapping[str, Any] | None = None
     operation_name: str | None = None
+    min_revision: int | None = None  # to be answered from this revision, or a later one
 
 
 class Executor:
@@ -121,6 +122,7 @@ class Executor:
             message = f"a {chosen.operation.value} cannot be asked this way"
             raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
         self._check_variables(chosen, request.variables)
+        await _require_revision(services, request.min_revision)
         operation = Operation(services, caller)
         try:
             result = execute(
@@ -148,6 +150,7 @@ class Executor:
         """
         document = self.prepare(request.query)
         self._check_variables(self.choose(document, request.operation_name), request.variables)
+        await _require_revision(services, request.min_revision)
         listener = Listener(services, caller, authenticate)
         variables, name = dict(request.variables or {}), request.operation_name
         execution = Execution.build(self.schema, document, None, listener, variables, name)
@@ -182,6 +185,17 @@ class Executor:
         )
         if isinstance(found, list):
             raise RequestFault(found, FaultCode.BAD_USER_INPUT)
+
+
+async def _require_revision(services: Services, wanted: int | None) -> None:
+    """Waits a little for a revision that a request must not be answered before. Raises `RequestFault`."""
+    if wanted is None:
+        return
+    current = await services.wait_for(wanted)
+    if current < wanted:
+        message = f"revision `{wanted}` is not here yet; the gateway is at `{current}`: try again"
+        error = GraphQLError(message, extensions={"code": FaultCode.REVISION_NOT_REACHED, "revision": str(current)})
+        raise RequestFault([error], FaultCode.REVISION_NOT_REACHED)
 
 
 def _answer(result: ExecutionResult, revision: int) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""References by id or natural key, and facts, as clients give them."""
+"""References by id or natural key, facts and moments, as clients give them."""
 
+from datetime import datetime
 from typing import Annotated, cast
 
 import strawberry
 
+from app.graphql.scalars import Revision
+from app.services import history
 from app.services.references import Attribute, HolderNoun, Ref
 from app.services.references import HolderRef as ServiceHolderRef
 
@@ -48,6 +51,27 @@ class FactInput:
     value: str = strawberry.field(description="Its value: a number, `true` or `false`.")
 
 
+AT = "At this moment; left out: now, or when what `asOf` names was committed."
+AS_OF = (
+    "By the rows and the catalog that were known then; left out: by those of now. Whether you may see the answer is "
+    "decided by what you hold now."
+)
+
+
+@strawberry.input(
+    one_of=True,
+    description="What was known then, whatever is known now: by exactly one of revision or time. It reaches no further "
+    "back than the audit log, and not into the future.",
+)
+class AsOf:
+    revision: Revision | None = strawberry.field(default=strawberry.UNSET, description="At this revision.")
+    time: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="At the last revision that was committed by this time."
+    )
+
+
+At = Annotated[datetime | None, strawberry.argument(description=AT)]
+AsOfArgument = Annotated[AsOf | None, strawberry.argument(description=AS_OF)]
 ContractArgument = Annotated[
     ContractRef | None,
     strawberry.argument(description="In this contract; left out: where rows of every contract count."),
@@ -67,6 +91,15 @@ def read_ref(given: UserRef | RoleRef | TeamRef | ContractRef) -> Ref:
 def read_optional_ref(given: UserRef | RoleRef | TeamRef | ContractRef | None) -> Ref | None:
     """The reference that an input makes, None where there is none."""
     return None if given is None or given is strawberry.UNSET else read_ref(given)
+
+
+def read_as_of(given: AsOf | None) -> history.AsOf | None:
+    """The moment that an input names, None where there is none."""
+    if given is None or given is strawberry.UNSET:
+        return None
+    if given.revision is not strawberry.UNSET:
+        return history.AsOf(revision=given.revision)
+    return history.AsOf(time=given.time)
 
 
 def read_holder_ref(given: HolderRef) -> ServiceHolderRef:

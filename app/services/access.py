@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.callers import OPERATIONS, Right
-from app.domain.catalog import Operation, Permission
+from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.contributions import Contribution, find_contributions
 from app.domain.decisions import Decision, check, find_fact_faults, name_missing, read_question, refuse_question
 from app.domain.errors import DomainError, Duplicate, NotPermitted, Refused
@@ -17,6 +17,7 @@ from app.domain.requirements import Requirement
 from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
 from app.domain.values import Value, ValueInput
 from app.services.context import Reading
+from app.services.history import AsOf, read_past
 from app.services.references import Place, Ref, find_references
 
 MAX_CHECKS = 1000  # questions in one `checkMany`
@@ -34,6 +35,15 @@ class CheckAsked:
     target_subscriber: str | None = None
     facts: Sequence[tuple[str, str]] = ()
     at: datetime | None = None
+    as_of: AsOf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The decision on a question, and the reading it was answered from: that of the past it asks about."""
+
+    decision: Decision
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,11 @@ class EffectiveRight:
     missing: tuple[Requirement, ...]
     evaluation: Evaluation = field(compare=False, repr=False)
 
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that the permission is of."""
+        return self.evaluation.program.catalog
+
     def contributions(self) -> tuple[Contribution, ...]:
         """The paths by which it arrives."""
         return find_contributions(self.evaluation, UserId(self.holder), self.permission.key)
@@ -64,6 +79,35 @@ class EffectiveRight:
 
 async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Decision]:
     """Answers in the order of the questions; a fault in one never changes another's answer."""
+    return [answer.decision for answer in await answer_many(reading, questions)]
+
+
+async def answer_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Answer]:
+    """The same, with what each was answered from; questions about one moment are answered together."""
+    known: dict[AsOf | None, Reading] = {}
+    refusals: dict[AsOf | None, tuple[DomainError, ...]] = {}
+    for as_of in dict.fromkeys(question.as_of for question in questions):
+        try:
+            known[as_of] = await read_past(reading, as_of)
+        except Refused as refused:
+            refusals[as_of] = refused.errors
+    groups: dict[Reading, list[int]] = {}
+    for number, question in enumerate(questions):
+        groups.setdefault(known.get(question.as_of, reading), []).append(number)
+    answers: dict[int, Answer] = {}
+    for group, numbers in groups.items():
+        asked = [questions[number] for number in numbers]
+        for number, decision in zip(numbers, await _check_many(group, asked), strict=True):
+            wrong = refusals.get(questions[number].as_of, ())  # told together with what else is wrong
+            answers[number] = Answer(decision if not wrong else _refuse_further(decision, wrong), group)
+    return [answers[number] for number in range(len(questions))]
+
+
+def _refuse_further(decision: Decision, errors: tuple[DomainError, ...]) -> Decision:
+    return refuse_question((*errors, *decision.errors), node=decision.node, at=decision.evaluated_at)
+
+
+async def _check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Decision]:
     places = list(dict.fromkeys(place for question in questions for place in _places(question)))
     found = await find_references(reading, places)
     people = [found.user(place.ref) for place in places if place.noun == "user"]
@@ -243,14 +287,14 @@ async def list_holders(
 ) -> tuple[Page[User], int]:
     """The users whose effective value is at least V, in the order of their names, a slice of them and their number.
 
-    Those whom the caller does not see are left out.
+    Those whom the caller does not see are left out. A node of an earlier catalog is that of its key today.
     """
-    _, asked, errors = read_question(
+    known, asked, errors = read_question(
         reading.catalog, node=node.key, at_least=at_least, has_target=False, has_target_subscriber=False, facts={}
     )
     places = [] if contract is None else [Place("contract", contract, ("contract",))]
     found = await find_references(reading, places)
-    if errors or found.errors:
+    if errors or found.errors or known is None:
         raise Refused([*errors, *found.errors])
     sight = await reading.sight()
     if not sight.reaches(Right.VIEW_RIGHTS, found.contract(contract)):
@@ -259,7 +303,7 @@ async def list_holders(
     holders = [
         user
         for user in evaluation.world.users.values()
-        if sight.sees_user(evaluation.world, user.id) and _holds(evaluation, user, node, asked)
+        if sight.sees_user(evaluation.world, user.id) and _holds(evaluation, user, known, asked)
     ]
     holders.sort(key=lambda user: user.user_name)
     return slice_sorted(holders, part, key=lambda user: (user.user_name,)), len(holders)

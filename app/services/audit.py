@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from app.db.unit_of_work import ReadingUnit
 from app.domain.audit import AuditEntry, scope_of
 from app.domain.callers import OPERATIONS, Right
-from app.domain.errors import NotPermitted, Refused
+from app.domain.errors import InvalidValue, NotPermitted, Refused
 from app.domain.filters import AuditFilter
+from app.domain.heads import EXPECTED, Head, is_signed_by, read_head
 from app.domain.holders import ContractId
 from app.domain.paging import Page, Slice
+from app.domain.verification import BEFORE_ALL, Chain, Verification
 from app.services.context import Reading
+
+BATCH = 200  # entries read at once for verifying: some hundred kilobytes, hashed in a few milliseconds
 
 
 async def find_entries(reading: Reading, revisions: Sequence[int]) -> Sequence[AuditEntry]:
@@ -34,6 +39,49 @@ async def find_next_entry(reading: Reading, revision: int) -> AuditEntry | None:
 async def count_entries(reading: Reading, wanted: AuditFilter) -> int:
     """How many entries there are in all that the caller sees."""
     return await reading.unit.audit.count(await _seen(reading, wanted))
+
+
+async def verify_audit(reading: Reading, head: str | None = None) -> Verification:
+    """Whether the log is what was written, all of it, and holds an exported head. Raises `Refused`."""
+    if reading.caller is not None:
+        try:
+            (await reading.authority()).require(OPERATIONS["verifyAudit"])
+        except NotPermitted as refusal:
+            raise Refused([refusal]) from None
+    known = None if head is None else check_head(head, reading.services.audit_key)
+    return await verify_chain(reading.unit, known)
+
+
+async def verify_chain(unit: ReadingUnit, head: Head | None = None) -> Verification:
+    """Follows the chain from its first entry to its last, or to the first that is not as it was written."""
+    chain = Chain(head)
+    after = BEFORE_ALL
+    while entries := await unit.audit.read_stored(after, limit=BATCH):
+        for stored in entries:
+            broken = chain.follow(stored)
+            if broken is not None:
+                return broken
+        after = entries[-1].revision
+    return chain.end()
+
+
+def check_head(text: str, key: bytes | None) -> Head:
+    """The head of a text, its signature checked. Raises `Refused` for one that nobody with the key has signed."""
+    try:
+        head = read_head(text)
+    except InvalidValue as error:
+        raise Refused([error]) from None
+    if key is None and head.signature is not None:
+        raise _refuse_head("its signature cannot be checked without the key", "a gateway with the key")
+    if key is not None and head.signature is None:
+        raise _refuse_head("it is not signed, and there is a key", EXPECTED)
+    if key is not None and not is_signed_by(head, key):
+        raise _refuse_head("its signature is not of this key over what it says", EXPECTED)
+    return head
+
+
+def _refuse_head(message: str, expected: str) -> Refused:
+    return Refused([InvalidValue(f"the head is not to be trusted: {message}", path=("head",), expected=expected)])
 
 
 async def _seen(reading: Reading, wanted: AuditFilter) -> AuditFilter:

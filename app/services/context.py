@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.authority import Authority
@@ -18,13 +18,31 @@ from app.domain.sight import Sight
 from app.domain.world import Change, World
 from app.services.feed import Feed
 from app.services.issuers import NO_ISSUERS, Issuers
+from app.services.past import Past
 from app.services.seeing import Seen
 from app.services.uses import Uses
+
+REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
+MAX_STEP_BACK = timedelta(hours=1)  # a clock set back by more was wrong before, and is not waited for
 
 
 def read_clock() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
+
+
+class SteadyClock:
+    """A clock that stands still while another is set back, until that has caught up: what has expired stays expired."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        now = self.clock()
+        if not timedelta() < self._latest - now <= MAX_STEP_BACK:
+            self._latest = now
+        return self._latest
 
 
 class Services:
@@ -36,6 +54,7 @@ class Services:
         program: Program,
         *,
         cursor_key: bytes,
+        audit_key: bytes | None = None,
         issuers: Issuers = NO_ISSUERS,
         clock: Callable[[], datetime] = read_clock,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
@@ -43,10 +62,12 @@ class Services:
         self.database = database
         self.program = program
         self.cursor_key = cursor_key
+        self.audit_key = audit_key  # by which heads of the audit log are signed; kept outside of the database
         self.issuers = issuers  # others whose tokens are taken
-        self.clock = clock
+        self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
         self.feed = Feed(database, self.clock)
+        self.past = Past()
         self.uses = Uses(database)
         self._directory: tuple[int, World] | None = None
 
@@ -67,8 +88,22 @@ class Services:
         async with self.database.reading(self.catalog) as unit:
             yield Reading(self, unit, revision=await unit.audit.find_last_revision(), caller=caller)
 
+    async def wait_for(self, revision: int) -> int:
+        """The latest revision there is, after a bounded wait for this one."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.feed.wait(after=revision - 1), REVISION_WAIT_S)
+        return self.feed.revision
+
     async def load_directory(self, unit: ReadingUnit, revision: int) -> World:
-        """All roles, teams and contracts at a revision. A revision never changes, so the last one asked for is kept."""
+        """All roles, teams and contracts at a revision. A revision never changes, so the last one asked for is kept.
+
+        Those of the past are kept beside it, a few of them.
+        """
+        if unit.reader.known_at is not None:
+            directory = self.past.directories.find(revision)
+            if directory is None:
+                directory = self.past.directories.keep(revision, await unit.worlds.load_directory())
+            return directory
         kept = self._directory
         if kept is not None and kept[0] == revision:
             return kept[1]
@@ -96,26 +131,36 @@ class Reading:
         revision: int,
         caller: Caller | None = None,
         world: World | None = None,
+        present: "Reading | None" = None,
+        program: Program | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.services = services
         self.unit = unit
         self.revision = revision
         self.caller = caller
-        self.now = services.clock()
+        self.now = now or services.clock()
+        self.present = present or self  # of a reading of the past: the one of today, which decides what is seen
+        self.pasts: dict[int, Reading] = {}
+        self.remembering = asyncio.Lock()
+        self._program = program  # given: that of a catalog which is in force no more
         self.is_supposed = world is not None  # the world after a dry run, which the database does not know
         self._world = world
         self._sight: Sight | None = None
+        self._authority: Authority | None = None
+        self._authorising = asyncio.Lock()
         self._everybody = False
+        self._unknown: set[UserId] = set()  # who was asked for and is not there: in the past this may be many
         self._evaluations: dict[tuple[ContractId | None, datetime], Evaluation] = {}
         self._loading = asyncio.Lock()
 
     @property
     def catalog(self) -> Catalog:
-        return self.services.catalog
+        return self.program.catalog
 
     @property
     def program(self) -> Program:
-        return self.services.program
+        return self._program or self.services.program
 
     async def load_world(self, people: Iterable[UserId] | None = ()) -> World:
         """The world with these people in it (None: everybody), and whoever was asked for before.
@@ -125,28 +170,38 @@ class Reading:
         async with self._loading:
             if self._world is None:
                 self._world = await self.services.load_directory(self.unit, self.revision)
-            missing = None if people is None else {user for user in people if user not in self._world.users}
+            known = self._world.users
+            missing = None if people is None else {user for user in people if user not in known} - self._unknown
             if self._everybody or (missing is not None and not missing):
                 return self._world
-            known = self._world.users
             records = await self.unit.worlds.load_people(missing)
             new = [record for record in records if getattr(record, "holder", record.id) not in known]
             self._world = self._world.changed(Change(None, record) for record in new)
             self._everybody = people is None
+            self._unknown |= (missing or set()) - self._world.users.keys()
             self._evaluations.clear()
             return self._world
 
     async def sight(self) -> Sight:
-        """What the caller sees, by what the caller holds at this revision."""
+        """What the caller sees, by what the caller holds today."""
+        if self.present is not self:
+            return await self.present.sight()
         if self._sight is None:
             self._sight = Sight(await self.authority() if self.caller is not None else None)
         return self._sight
 
     async def authority(self) -> Authority:
-        """What the caller holds at this revision."""
+        """What the caller holds today."""
+        if self.present is not self:
+            return await self.present.authority()
         assert self.caller is not None, "the gateway itself needs no authority"
-        world = await self._world_of(self.caller.user)
+        async with self._authorising:  # resolvers run concurrently, and the caller is looked up once
+            if self._authority is None:
+                self._authority = await self._load_authority(self.caller.user)
+            return self._authority
 
+    async def _load_authority(self, caller: UserId) -> Authority:
+        world = await self._world_of(caller)
         kept: dict[tuple[ContractId | None, datetime], Evaluation] = {}
 
         def evaluation(contract: ContractId | None, at: datetime) -> Evaluation:
@@ -155,7 +210,7 @@ class Reading:
                 kept[known, at] = Evaluation(self.program, world, contract=known, at=at)
             return kept[known, at]
 
-        return Authority(self.caller.user, evaluation, at=self.now)
+        return Authority(caller, evaluation, at=self.now)
 
     async def _world_of(self, caller: UserId) -> World:
         """A world with whatever the caller holds in it. Of an account owner the rows do not matter."""

@@ -86,12 +86,14 @@ async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
     places = list(places)
     found = Found()
     users = await _find_users(reading, [place.ref for place in places if place.noun == "user"])
-    sight = await reading.sight()
-    scoped = [user.id for user in users.values()] if sight.audience() is not None else []
-    seen = await reading.look(scoped)  # whom one sees by a contract hangs on their levels, which are rows
-    if scoped:
-        users = {named: user for named, user in users.items() if seen.user(user.id) is not None}
+    audience = (await reading.sight()).audience()
+    if audience is not None:
+        # By the levels of today, whatever is asked about; and asked though nobody was found, so that what is not yours
+        # takes as long as what is not there.
+        seen_today = await reading.present.unit.users.find_seen([user.id for user in users.values()], audience)
+        users = {named: user for named, user in users.items() if user.id in seen_today}
     found.records |= users
+    seen = await reading.look()
     for noun, known in (("role", seen.roles), ("team", seen.teams), ("contract", seen.contracts)):
         for attribute in dict.fromkeys(place.ref.attribute for place in places if place.noun == noun):
             found.records |= {(noun, Ref(attribute, getattr(r, attribute))): r for r in known()}  # type: ignore[misc]  # three kinds in turn

@@ -22,6 +22,8 @@ _TOKEN = re.compile(  # a text ends with the body at the latest: one that does n
     rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<number>[0-9]{20,})', re.DOTALL
 )  # a number is told of when it has more digits than any that we take
 
+_REVISION = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+
 
 class ProtocolFault(Exception):
     """A request that is none: what to answer, and with which status."""
@@ -131,7 +133,13 @@ def _read_content(content: dict[str, Any]) -> Request:
     extensions = content.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
         raise ProtocolFault(400, "`extensions` must be an object")
-    return Request(query=query, variables=variables, operation_name=name or None)
+    revision = None if extensions is None else extensions.get("minRevision")
+    if revision is not None and (not isinstance(revision, str) or _REVISION.fullmatch(revision) is None):
+        raise ProtocolFault(400, '`extensions.minRevision` must be a revision as it was handed out, such as `"42"`')
+    return Request(
+        query=query, variables=variables, operation_name=name or None,
+        min_revision=None if revision is None else int(revision),
+    )  # fmt: skip
 
 
 def read_object(text: str) -> dict[str, Any]:

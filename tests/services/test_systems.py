@@ -305,4 +305,4 @@ async def test_an_old_catalog_can_be_made_again_from_what_is_kept(world: Gateway
 
     assert stored is not None
     assert (stored.revision, stored.digest) == (1, services.catalog.digest)
-    assert len(stored.data) == 2
+    assert len(stored.data) == 3  # the two files, and the rights of the gateway itself

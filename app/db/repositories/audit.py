@@ -1,18 +1,25 @@
 """The audit log: appended to in the transaction of a change, read in the order of revisions, newest first."""
 
 from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, exists, func, or_, select, type_coerce
+from sqlalchemy.exc import DBAPIError
 
 from app.db import tables
-from app.db.mapping import read_audit_entry
-from app.db.repositories.reading import Reader, count, read_page
+from app.db.mapping import read_audit_entry, read_stored_entry
+from app.db.repositories.reading import Reader, count, cut_page
 from app.domain.audit import AuditEntry
 from app.domain.filters import AuditFilter
 from app.domain.paging import Page, Slice
+from app.domain.verification import StoredEntry
 
 ENTRIES = tables.table_of(tables.AuditEntryRow)
 SUBJECTS = tables.table_of(tables.AuditSubjectRow)
+# An entry as it lies there: a time that is none would keep the whole batch from being read.
+AS_STORED = [type_coerce(column, Text) if column.name == "at" else column for column in ENTRIES.c]
 
 
 class Audit:
@@ -51,10 +58,51 @@ class Audit:
         """Whether any entry names a subject."""
         return bool(await self.reader.value(select(exists().where(SUBJECTS.c.subject == subject))))
 
+    async def find_revision_at(self, moment: datetime) -> int:
+        """The latest revision committed by a moment; 0 before the first. Times in the log never go back."""
+        return int(await self.reader.value(select(func.coalesce(_last(MOMENTS.c.at <= moment), 0))))
+
+    async def read_stored(self, after: int, *, limit: int) -> list[StoredEntry]:
+        """The entries after a revision as they lie there, oldest first, for verifying; nothing in them is believed."""
+        try:
+            return await self._read_stored(after, limit)
+        except (DBAPIError, UnicodeDecodeError):  # text that is not UTF-8, a damaged page: find which one
+            if limit > 1:
+                return await self.read_stored(after, limit=1)
+        found = None
+        with suppress(DBAPIError):
+            found = await self.reader.value(select(func.min(ENTRIES.c.revision)).where(ENTRIES.c.revision > after))
+        revision = max(after, 0) + 1 if found is None else int(found)
+        return [StoredEntry(revision=revision, entry=None, fault="the database cannot read it")]
+
+    async def _read_stored(self, after: int, limit: int) -> list[StoredEntry]:
+        statement = select(*AS_STORED).where(ENTRIES.c.revision > after).order_by(ENTRIES.c.revision).limit(limit)
+        rows = await self.reader.rows(statement)
+        # What is named up to the last of these entries, and after the last of all: there it hangs in the air.
+        within = SUBJECTS.c.revision > after
+        if len(rows) == limit:
+            within &= SUBJECTS.c.revision <= rows[-1]["revision"]
+        named: dict[Any, set[str]] = {}
+        for row in await self.reader.rows(select(SUBJECTS).where(within)):
+            named.setdefault(row["revision"], set()).add(row["subject"])
+        found: list[StoredEntry] = []
+        for row in rows:
+            found.append(read_stored_entry(row, frozenset(named.pop(row["revision"], ()))))
+        for revision, subjects in named.items():
+            found.append(read_stored_entry({"revision": revision}, frozenset(subjects)))
+        return sorted(found, key=lambda stored: stored.revision)
+
     async def read_page(self, wanted: AuditFilter, part: Slice) -> Page[AuditEntry]:
-        # Newest first: the key is the revision turned round, so that a cursor means the same in either direction.
+        # Newest first: a cursor holds the revision turned round, so that it means the same in either direction.
+        # The statement has it as it is, so that indexes serve.
         statement = select(ENTRIES).where(*self._conditions(wanted))
-        page = await read_page(self.reader, statement, [-ENTRIES.c.revision], part)
+        if part.after is not None:
+            statement = statement.where(ENTRIES.c.revision < -int(part.after[0]))
+        if part.before is not None:
+            statement = statement.where(ENTRIES.c.revision > -int(part.before[0]))
+        order = ENTRIES.c.revision.asc() if part.backwards else ENTRIES.c.revision.desc()
+        rows = await self.reader.rows(statement.order_by(order).limit(part.limit + 1))
+        page = cut_page(rows, part)
         return Page(tuple(read_audit_entry(row) for row in page.items), page.has_next, page.has_previous)
 
     async def count(self, wanted: AuditFilter) -> int:
@@ -70,14 +118,30 @@ class Audit:
         if wanted.action is not None:
             conditions.append(ENTRIES.c.action == wanted.action)
         if wanted.subject is not None:
-            about = (SUBJECTS.c.subject == wanted.subject) & (SUBJECTS.c.revision == ENTRIES.c.revision)
-            conditions.append(exists().where(about))
+            about = select(SUBJECTS.c.revision).where(SUBJECTS.c.subject == wanted.subject)
+            conditions.append(ENTRIES.c.revision.in_(about))
         if wanted.since is not None:
-            conditions.append(ENTRIES.c.at >= wanted.since)
+            conditions.append(ENTRIES.c.revision >= _first_since(wanted.since))
         if wanted.until is not None:
-            conditions.append(ENTRIES.c.at < wanted.until)
+            conditions.append(ENTRIES.c.revision <= _last(MOMENTS.c.at < wanted.until))
         if wanted.after_revision is not None:
             conditions.append(ENTRIES.c.revision > wanted.after_revision)
         if wanted.scopes is not None:
             conditions.append(ENTRIES.c.scope.in_(sorted(wanted.scopes)))
         return conditions
+
+
+MOMENTS = ENTRIES.alias("moments")  # the log, looked at for the revision of a time
+
+
+def _find_moment(condition: ColumnElement[bool], *order: ColumnElement[Any]) -> ScalarSelect[int]:
+    """The revision of the first entry in an order; NULL, with which nothing compares, where there is none."""
+    return select(MOMENTS.c.revision).where(condition).order_by(*order).limit(1).scalar_subquery()
+
+
+def _first_since(moment: datetime) -> ScalarSelect[int]:
+    return _find_moment(MOMENTS.c.at >= moment, MOMENTS.c.at, MOMENTS.c.revision)
+
+
+def _last(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    return _find_moment(condition, MOMENTS.c.at.desc(), MOMENTS.c.revision.desc())

@@ -39,6 +39,14 @@ class Catalogs:
             return None
         return StoredCatalog(rows[0]["created_revision"], rows[0]["digest"], json.loads(rows[0]["data"]))
 
+    async def find_current_digest(self) -> tuple[int, str] | None:
+        """The revision from which the catalog in force then was in force, and its digest; None before the first."""
+        statement = select(CATALOGS.c.created_revision, CATALOGS.c.digest)
+        if self.reader.known_at is not None:
+            statement = statement.where(CATALOGS.c.created_revision <= self.reader.known_at)
+        rows = await self.reader.rows(statement.order_by(CATALOGS.c.created_revision.desc()).limit(1))
+        return (rows[0]["created_revision"], rows[0]["digest"]) if rows else None
+
     async def add(self, catalog: StoredCatalog) -> None:
         columns = {"created_revision": catalog.revision, "digest": catalog.digest, "data": json.dumps(catalog.data)}
         await self.reader.connection.execute(CATALOGS.insert().values(**columns))

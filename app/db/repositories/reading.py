@@ -68,7 +68,11 @@ async def read_page(
     if part.before is not None:
         statement = statement.where(columns < tuple_(*part.before))
     order = [column.desc() for column in key] if part.backwards else list(key)
-    rows = await reader.rows(statement.order_by(*order).limit(part.limit + 1))
+    return cut_page(await reader.rows(statement.order_by(*order).limit(part.limit + 1)), part)
+
+
+def cut_page(rows: Sequence[RowMapping], part: Slice) -> Page[RowMapping]:
+    """A page of rows that were read in the direction of the slice, one more than asked if there are more."""
     more = len(rows) > part.limit
     rows = rows[: part.limit]
     if part.backwards:

@@ -10,10 +10,14 @@ from app.domain.holders import UserId
 from app.graphql.context import Info
 from app.graphql.faults import Fault
 from app.graphql.inputs import (
+    AS_OF,
+    AT,
+    AsOf,
     ContractArgument,
     ContractRef,
     FactInput,
     UserRef,
+    read_as_of,
     read_facts,
     read_optional_ref,
     read_ref,
@@ -46,7 +50,8 @@ class CheckInput:
     facts: list[FactInput] | None = strawberry.field(
         default=strawberry.UNSET, description="Facts to take as known, where none is stored."
     )
-    at: datetime | None = strawberry.field(default=strawberry.UNSET, description="At this moment; left out: now.")
+    at: datetime | None = strawberry.field(default=strawberry.UNSET, description=AT)
+    as_of: AsOf | None = strawberry.field(default=strawberry.UNSET, description=AS_OF)
 
 
 @strawberry.type(description="Who is calling, and what they may do.")
@@ -101,9 +106,9 @@ class AccessQueries:
     ) -> list[Decision]:
         if len(inputs) > access.MAX_CHECKS:
             raise Fault(f"{len(inputs)} questions; at most {access.MAX_CHECKS} at once")
-        reading = await info.context.read()
-        decisions = await access.check_many(reading, [_read_question(question) for question in inputs])
-        return [Decision.of(decision, reading.revision) for decision in decisions]
+        questions = [_read_question(question) for question in inputs]
+        answers = await access.answer_many(await info.context.read(), questions)
+        return [Decision.of(answer.decision, answer.reading) for answer in answers]
 
 
 def _read_question(given: CheckInput) -> access.CheckAsked:
@@ -116,4 +121,5 @@ def _read_question(given: CheckInput) -> access.CheckAsked:
         target_subscriber=given.target_subscriber or None,
         facts=read_facts(given.facts or None),
         at=given.at or None,
+        as_of=read_as_of(given.as_of),
     )

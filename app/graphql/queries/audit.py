@@ -12,7 +12,7 @@ from app.graphql.context import Info
 from app.graphql.faults import fault_of
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
 from app.graphql.scalars import Revision
-from app.graphql.types.audit import AuditEntryConnection, show_entries
+from app.graphql.types.audit import AuditEntryConnection, AuditVerification, show_entries
 from app.services import audit
 
 
@@ -64,3 +64,20 @@ class AuditQueries:
         except Refused as refused:
             raise fault_of(refused.errors) from None
         return show_entries(page, cursors, count)
+
+    @strawberry.field(
+        description="Whether the audit log is what was written: each entry its own hash, each the hash before it, none "
+        "missing. That its end was cut off, or an older database put back, shows only against a `head` that was "
+        f"exported before, with `permgate audit head`. Reads the whole log. {OPERATIONS['verifyAudit']}"
+    )
+    async def verify_audit(
+        self,
+        info: Info,
+        head: Annotated[
+            str | None, strawberry.argument(description="A line that `permgate audit head` printed; left out: none.")
+        ] = None,
+    ) -> AuditVerification:
+        try:
+            return AuditVerification.of(await audit.verify_audit(await info.context.read(), head))
+        except Refused as refused:
+            raise fault_of(refused.errors) from None

@@ -7,6 +7,7 @@ import strawberry
 from app.domain import audit as domain
 from app.domain.ids import audit_id
 from app.domain.paging import Page
+from app.domain.verification import Verification
 from app.graphql.context import Info
 from app.graphql.pagination import Count, Cursors, PageInfo, show_page_info
 from app.graphql.scalars import Revision
@@ -41,6 +42,26 @@ class AuditEntry(Node):
         from app.graphql.queries.nodes import load_nodes
 
         return await load_nodes(info, self.entry.subjects)
+
+
+@strawberry.type(
+    description="What came of verifying the audit log: every hash computed anew, every entry where it was written."
+)
+class AuditVerification:
+    ok: bool = strawberry.field(description="Whether the whole log is as it was written, and holds the head given.")
+    entries: int = strawberry.field(description="How many entries are sound, from the first on.")
+    head: str = strawberry.field(description="The hash of the last of these: the head of the log, if all are.")
+    first_bad_entry: strawberry.ID | None = strawberry.field(
+        description="The first entry that is not as it was written, or is missing; null: there is none."
+    )
+    problem: str | None = strawberry.field(description="What is wrong with it, for people.")
+
+    @classmethod
+    def of(cls, found: Verification) -> "AuditVerification":
+        return cls(
+            ok=found.ok, entries=found.revision, head=found.hash, problem=found.problem,
+            first_bad_entry=None if found.bad is None else strawberry.ID(audit_id(max(found.bad, 0))),
+        )  # fmt: skip
 
 
 @strawberry.type(description="A page of audit entries, newest first.")

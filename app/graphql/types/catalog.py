@@ -46,53 +46,58 @@ class PermissionNode(Node):
     label: str = strawberry.field(description="The label, as in the manual.")
     description: str | None = strawberry.field(description="What the manual says of it; null where it says nothing.")
     record: strawberry.Private[domain.Node]
+    known_in: strawberry.Private[domain.Catalog | None] = None  # the catalog it is of; None: the one in force
+
+    def catalog(self, info: Info) -> domain.Catalog:
+        return self.known_in or info.context.catalog
 
     @strawberry.field(description="The system whose manual names it.")
     def system(self, info: Info) -> "System":
-        return System.of(info.context.catalog.systems_by_key[self.record.system])
+        catalog = self.catalog(info)
+        return System.of(catalog.systems_by_key[self.record.system], catalog)
 
     @strawberry.field(description="The group it lies in; null at the top of its system.")
     def parent(self, info: Info) -> "PermissionGroup | None":
         parent = self.record.parent
         if parent is None:
             return None
-        group = info.context.catalog.nodes[parent]
+        group = self.catalog(info).nodes[parent]
         assert isinstance(group, domain.Group)
-        return PermissionGroup.of(group)
+        return PermissionGroup.of(group, self.known_in)
 
     @strawberry.field(description="Labels from the system down to it.")
     def path(self, info: Info) -> list[str]:
-        return list(info.context.catalog.path_of(self.record))
+        return list(self.catalog(info).path_of(self.record))
 
     @strawberry.field(description="Where the manual names it.")
     def source(self) -> ManualReference:
         return ManualReference(document=self.record.source.document, heading=self.record.source.heading)
 
 
-def show_node(node: domain.Node) -> PermissionNode:
-    """An entry of a catalog as the schema shows it."""
+def show_node(node: domain.Node, catalog: domain.Catalog | None = None) -> PermissionNode:
+    """An entry of a catalog (None: of the one in force) as the schema shows it."""
     match node:
         case domain.Group():
-            return PermissionGroup.of(node)
+            return PermissionGroup.of(node, catalog)
         case domain.Permission():
-            return Permission.of(node)
+            return Permission.of(node, catalog)
         case domain.Operation():
-            return Operation.of(node)
+            return Operation.of(node, catalog)
     raise TypeError(f"{node} is no entry of a catalog")
 
 
 @strawberry.type(description="A heading of a manual, and what stands under it.")
 class PermissionGroup(PermissionNode):
     @classmethod
-    def of(cls, group: domain.Group) -> "PermissionGroup":
+    def of(cls, group: domain.Group, catalog: domain.Catalog | None = None) -> "PermissionGroup":
         return cls(
             id=strawberry.ID(catalog_id(NODE, group.key)), key=group.key, label=group.label,
-            description=group.description, record=group,
+            description=group.description, record=group, known_in=catalog,
         )  # fmt: skip
 
     @strawberry.field(description="What lies directly in it, in the order of the manual.")
     def children(self, info: Info) -> list[PermissionNode]:
-        return [show_node(node) for node in info.context.catalog.children.get(self.key, ())]
+        return [show_node(node, self.known_in) for node in self.catalog(info).children.get(self.key, ())]
 
 
 @strawberry.type(description="A requirement of a permission, or of its values from one upwards.")
@@ -113,10 +118,10 @@ class Permission(PermissionNode):
     permission: strawberry.Private[domain.Permission]
 
     @classmethod
-    def of(cls, permission: domain.Permission) -> "Permission":
+    def of(cls, permission: domain.Permission, catalog: domain.Catalog | None = None) -> "Permission":
         return cls(
             id=strawberry.ID(catalog_id(NODE, permission.key)), key=permission.key, label=permission.label,
-            description=permission.description, record=permission, permission=permission,
+            description=permission.description, record=permission, permission=permission, known_in=catalog,
         )  # fmt: skip
 
     @strawberry.field(description="The lattice its values come from.")
@@ -129,7 +134,7 @@ class Permission(PermissionNode):
 
     @strawberry.field(description="What it requires, as a whole or from a value upwards.")
     def requirements(self, info: Info) -> list[RequirementRule]:
-        return [self._show_rule(info.context.catalog, rule) for rule in self.permission.rules]
+        return [self._show_rule(self.catalog(info), rule) for rule in self.permission.rules]
 
     def _show_rule(self, catalog: domain.Catalog, rule: Rule) -> RequirementRule:
         from_value = rule.applies_from
@@ -141,17 +146,20 @@ class Permission(PermissionNode):
 
     @strawberry.field(description="The rights that come along with any value of it.")
     def implies(self, info: Info) -> list[ImpliedRight]:
-        given = ((info.context.catalog.require_permission(i.node), i.value) for i in self.permission.implies)
-        return [ImpliedRight(permission=Permission.of(p), value=show_value(p.value_type, v)) for p, v in given]
+        given = ((self.catalog(info).require_permission(i.node), i.value) for i in self.permission.implies)
+        return [
+            ImpliedRight(permission=Permission.of(p, self.known_in), value=show_value(p.value_type, v))
+            for p, v in given
+        ]
 
     @strawberry.field(description="Nodes whose requirement or implication names this permission.")
     def dependents(self, info: Info) -> list[PermissionNode]:
-        return [show_node(node) for node in info.context.catalog.dependents.get(self.key, ())]
+        return [show_node(node, self.known_in) for node in self.catalog(info).dependents.get(self.key, ())]
 
     @strawberry.field(description="The product without which it is nothing; null: none.")
     def product(self, info: Info) -> "Product | None":
         key = self.permission.product
-        return None if key is None else Product.of(info.context.catalog.products_by_key[key])
+        return None if key is None else Product.of(self.catalog(info).products_by_key[key])
 
     @strawberry.field(
         description="Users whose effective value is at least `atLeast` (default: anything above nothing), by name. "
@@ -175,10 +183,10 @@ class Operation(PermissionNode):
     operation: strawberry.Private[domain.Operation]
 
     @classmethod
-    def of(cls, operation: domain.Operation) -> "Operation":
+    def of(cls, operation: domain.Operation, catalog: domain.Catalog | None = None) -> "Operation":
         return cls(
             id=strawberry.ID(catalog_id(NODE, operation.key)), key=operation.key, label=operation.label,
-            description=operation.description, record=operation, operation=operation,
+            description=operation.description, record=operation, operation=operation, known_in=catalog,
         )  # fmt: skip
 
     @strawberry.field(description="The menu path that leads there; empty where the manual gives none.")
@@ -187,7 +195,7 @@ class Operation(PermissionNode):
 
     @strawberry.field(description="What it requires.")
     def requirement(self, info: Info) -> Requirement:
-        return show_requirement(info.context.catalog, self.operation.requirement)
+        return show_requirement(self.catalog(info), self.operation.requirement)
 
     @strawberry.field(description=f"Users who may do it, by user name. {OPERATIONS['Operation.holders']}")
     async def holders(
@@ -250,23 +258,24 @@ class System(Node):
     label: str = strawberry.field(description="The name of the system.")
     description: str | None = strawberry.field(description="What it is.")
     record: strawberry.Private[domain.System]
+    known_in: strawberry.Private[domain.Catalog | None] = None  # the catalog it is of; None: the one in force
 
     @classmethod
-    def of(cls, system: domain.System) -> "System":
+    def of(cls, system: domain.System, catalog: domain.Catalog | None = None) -> "System":
         return cls(
             id=strawberry.ID(catalog_id(SYSTEM, system.key)), key=system.key, label=system.label,
-            description=system.description, record=system,
+            description=system.description, record=system, known_in=catalog,
         )  # fmt: skip
 
     @strawberry.field(description="Its groups, in the order of the manual.")
     def groups(self) -> list[PermissionGroup]:
-        return [PermissionGroup.of(node) for node in self.record.nodes if isinstance(node, domain.Group)]
+        return [PermissionGroup.of(node, self.known_in) for node in self.record.nodes if isinstance(node, domain.Group)]
 
     @strawberry.field(description="Everything in it, in the order of the manual.")
     def nodes(
         self, info: Info, first: First = None, after: After = None, search: Search = None
     ) -> "PermissionNodeConnection":
-        return show_nodes(info, find_nodes(self.record.nodes, search), first, after)
+        return show_nodes(info, find_nodes(self.record.nodes, search), first, after, catalog=self.known_in)
 
     @strawberry.field(description="The facts it declares, without values.")
     def facts(self) -> list[Fact]:
@@ -274,14 +283,14 @@ class System(Node):
 
     @strawberry.field(description="The roles it describes, to start roles from.")
     def templates(self, info: Info) -> list[RoleTemplate]:
-        catalog = info.context.catalog
+        catalog = self.known_in or info.context.catalog
         return [
             RoleTemplate(
                 key=template.key,
                 label=template.label,
                 description=template.description,
                 grants=[
-                    ImpliedRight(permission=Permission.of(p), value=show_value(p.value_type, grant.value))
+                    ImpliedRight(permission=Permission.of(p, catalog), value=show_value(p.value_type, grant.value))
                     for grant in template.grants
                     for p in (catalog.require_permission(grant.node),)
                 ],
@@ -327,16 +336,19 @@ def show_nodes(
     after: str | None,
     last: int | None = None,
     before: str | None = None,
+    *,
+    catalog: domain.Catalog | None = None,
 ) -> PermissionNodeConnection:
     """A page of catalog entries. Their place in the catalog is their key, the same in whatever list they stand."""
-    place_of = {key: place for place, key in enumerate(info.context.catalog.nodes)}
+    place_of = {key: place for place, key in enumerate((catalog or info.context.catalog).nodes)}
     cursors = Cursors(info.context.services.cursor_key, "nodes")
     part = read_slice(cursors, first, after, last, before)
     page = slice_sorted(
         sorted(nodes, key=lambda node: place_of[node.key]), part, key=lambda node: (place_of[node.key],)
     )  # fmt: skip
     edges = [
-        PermissionNodeEdge(cursor=cursors.write((place_of[node.key],)), node=show_node(node)) for node in page.items
+        PermissionNodeEdge(cursor=cursors.write((place_of[node.key],)), node=show_node(node, catalog))
+        for node in page.items
     ]
     return PermissionNodeConnection(
         edges=edges, page_info=show_page_info(page, [edge.cursor for edge in edges]), total_count=len(nodes)

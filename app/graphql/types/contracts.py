@@ -101,16 +101,17 @@ class ProductAccess(Node):
     source: str = strawberry.field(description="Who manages it: `manual`, or a sync source.")
     level: AccessLevel = strawberry.field(description="The level.")
     row: strawberry.Private[domain.Access]
+    known_in: strawberry.Private[Catalog | None] = None  # the catalog it was read by; None: the one in force
 
     @classmethod
-    def of(cls, row: domain.Access) -> "ProductAccess":
-        return cls(id=strawberry.ID(row.id), source=row.source, level=row.level, row=row)
+    def of(cls, row: domain.Access, catalog: Catalog | None = None) -> "ProductAccess":
+        return cls(id=strawberry.ID(row.id), source=row.source, level=row.level, row=row, known_in=catalog)
 
     @strawberry.field(description="The product.")
     def product(self, info: Info) -> ProductType:
         from app.graphql.types.catalog import Product
 
-        return Product.of(info.context.catalog.products_by_key[self.row.product])
+        return Product.of((self.known_in or info.context.catalog).products_by_key[self.row.product])
 
     @strawberry.field(description="Levels that the caller may set here: none for the owner of the contract.")
     async def settable(self, info: Info) -> list[AccessLevel]:

@@ -8,7 +8,7 @@ from app.domain import contributions as domain_contributions
 from app.domain import decisions as domain
 from app.domain import explanation as domain_explanation
 from app.domain import fixes as domain_fixes
-from app.domain.catalog import Operation, Permission
+from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.holders import Grant as GrantRow
 from app.domain.narration import describe_steps, summarise, word_suggestion
 from app.domain.rights import Evaluation, State
@@ -30,6 +30,7 @@ from app.graphql.types.requirements import show_requirement
 from app.graphql.types.rows import show_contract, show_permission
 from app.graphql.types.values import RightValue, SwitchValue, show_value
 from app.services import access
+from app.services.context import Reading
 
 
 @strawberry.type(
@@ -40,19 +41,20 @@ class Contribution:
     source: str = strawberry.field(description="Who manages the grant.")
     valid_until: datetime | None = strawberry.field(description="When the first row of the path ends; null: never.")
     path: strawberry.Private[domain_contributions.Contribution]
+    known_in: strawberry.Private[Catalog]
 
     @classmethod
-    def of(cls, permission: Permission, path: domain_contributions.Contribution) -> "Contribution":
+    def of(cls, catalog: Catalog, permission: Permission, path: domain_contributions.Contribution) -> "Contribution":
         return cls(
             value=show_value(permission.value_type, path.value), source=path.row.source, valid_until=path.valid_until,
-            path=path,
+            path=path, known_in=catalog,
         )  # fmt: skip
 
     @strawberry.field(description="The grant; null for an access level.")
     def grant(self) -> GrantType | None:
         from app.graphql.types.rows import Grant
 
-        return Grant.of(self.path.row) if isinstance(self.path.row, GrantRow) else None
+        return Grant.of(self.path.row, self.known_in) if isinstance(self.path.row, GrantRow) else None
 
     @strawberry.field(description="From the holder asked about to the one that carries the grant.")
     async def holders(self, info: Info) -> list[HolderType | None]:
@@ -60,7 +62,7 @@ class Contribution:
 
     @strawberry.field(description="The right that brings this one along; null: it is granted itself.")
     def implied_by(self, info: Info) -> PermissionType | None:
-        return None if self.path.implied_by is None else show_permission(info, self.path.implied_by)
+        return None if self.path.implied_by is None else show_permission(info, self.path.implied_by, self.known_in)
 
     @strawberry.field(description="The contract in which alone the path counts; null: everywhere.")
     async def contract(self, info: Info) -> ContractType | None:
@@ -86,15 +88,16 @@ class EffectiveRight:
     def permission(self) -> PermissionType:
         from app.graphql.types.catalog import Permission as PermissionNode
 
-        return PermissionNode.of(self.right.permission)
+        return PermissionNode.of(self.right.permission, self.right.catalog)
 
     @strawberry.field(description="What is not held and would have to be, all the way down; empty for a yes.")
-    def missing(self, info: Info) -> list[RequirementType]:
-        return [show_requirement(info.context.catalog, requirement) for requirement in self.right.missing]
+    def missing(self) -> list[RequirementType]:
+        return [show_requirement(self.right.catalog, requirement) for requirement in self.right.missing]
 
     @strawberry.field(description="The paths by which it is reached, at most 100.")
     def contributions(self) -> list[Contribution]:
-        return [Contribution.of(self.right.permission, path) for path in self.right.contributions()]
+        catalog, permission = self.right.catalog, self.right.permission
+        return [Contribution.of(catalog, permission, path) for path in self.right.contributions()]
 
 
 @strawberry.type(description="What must go with a yes. `kind` is MASK, FILTER_TAGS, FILTER_ROLE or SCOPE.")
@@ -120,6 +123,7 @@ class ExplanationStep:
 class SuggestedGrant:
     value: RightValue = strawberry.field(description="How much of it.")
     suggestion: strawberry.Private[domain_fixes.GiveRight]
+    known_in: strawberry.Private[Catalog]
 
     @strawberry.field(description="To whom; null: the holder does not exist yet.")
     async def holder(self, info: Info) -> HolderType | None:
@@ -127,7 +131,7 @@ class SuggestedGrant:
 
     @strawberry.field(description="What to grant.")
     def permission(self, info: Info) -> PermissionType:
-        return show_permission(info, self.suggestion.node)
+        return show_permission(info, self.suggestion.node, self.known_in)
 
     @strawberry.field(description="In which contract; null: everywhere.")
     async def contract(self, info: Info) -> ContractType | None:
@@ -144,7 +148,7 @@ class Fix:
 
     @classmethod
     def of(cls, info: Info, evaluation: Evaluation | None, fix: domain_fixes.Fix) -> "Fix":
-        catalog = info.context.catalog
+        catalog = info.context.catalog if evaluation is None else evaluation.program.catalog
         grants: list[SuggestedGrant] = []
         removals: list[Node | None] = []
         other: list[str] = []
@@ -152,11 +156,10 @@ class Fix:
             match suggestion:
                 case domain_fixes.GiveRight():
                     value_type = catalog.require_permission(suggestion.node).value_type
-                    grants.append(
-                        SuggestedGrant(value=show_value(value_type, suggestion.value), suggestion=suggestion)
-                    )  # fmt: skip
+                    value = show_value(value_type, suggestion.value)
+                    grants.append(SuggestedGrant(value=value, suggestion=suggestion, known_in=catalog))
                 case domain_fixes.LiftLimit(limit=row) | domain_fixes.EndRow(row=row):
-                    shown = show_row(row)
+                    shown = show_row(row, catalog)
                     if shown is None:
                         other.append(word_suggestion(catalog, evaluation, suggestion))
                     else:
@@ -166,38 +169,39 @@ class Fix:
         return cls(grants=grants, removals=removals, other=other)
 
 
-def show_row(row: object) -> Node | None:
-    """A row as the schema shows it; None for rows that have no type of their own."""
+def show_row(row: object, catalog: Catalog | None = None) -> Node | None:
+    """A row, read by a catalog (None: by the one in force); None for rows that have no type of their own."""
     from app.domain import holders
     from app.graphql.types import contracts, rows
 
     match row:
         case holders.Grant():
-            return rows.Grant.of(row)
+            return rows.Grant.of(row, catalog)
         case holders.Limit():
-            return rows.Limit.of(row)
+            return rows.Limit.of(row, catalog)
         case holders.Assignment():
             return rows.RoleAssignment.of(row)
         case holders.Membership():
             return rows.TeamMembership.of(row)
         case holders.Access():
-            return contracts.ProductAccess.of(row)
+            return contracts.ProductAccess.of(row, catalog)
     return None
 
 
 @strawberry.type(description="Why a decision is what it is, and what would make it another.")
 class Explanation:
     decision: strawberry.Private[domain.Decision]
+    known_in: strawberry.Private[Catalog]
 
     @strawberry.field(description="One sentence for a person.")
-    def summary(self, info: Info) -> str:
-        return summarise(info.context.catalog, self.decision)
+    def summary(self) -> str:
+        return summarise(self.known_in, self.decision)
 
     @strawberry.field(description="The steps of the decision in their order.")
-    def steps(self, info: Info) -> list[ExplanationStep]:
+    def steps(self) -> list[ExplanationStep]:
         return [
             ExplanationStep(rule=step.rule, outcome=step.outcome, detail=step.detail)
-            for step in describe_steps(info.context.catalog, self.decision)
+            for step in describe_steps(self.known_in, self.decision)
         ]
 
     @strawberry.field(description="False: the search for the sets below was cut off.")
@@ -208,15 +212,15 @@ class Explanation:
         return await access.explain_to(await info.context.read(), self.decision)
 
     @strawberry.field(description="The paths by which the right, or what an operation requires, is reached.")
-    def contributions(self, info: Info) -> list[Contribution]:
-        decision, catalog = self.decision, info.context.catalog
+    def contributions(self) -> list[Contribution]:
+        decision, catalog = self.decision, self.known_in
         if decision.evaluation is None or decision.subject is None or decision.node is None:
             return []
         keys = [decision.node.key]
         if isinstance(decision.node, Operation):
             keys = list(dict.fromkeys(name_own_nodes(decision.node)))
         return [
-            Contribution.of(catalog.require_permission(key), path)
+            Contribution.of(catalog, catalog.require_permission(key), path)
             for key in keys
             for path in domain_contributions.find_contributions(decision.evaluation, decision.subject.user, key)
         ]
@@ -247,12 +251,13 @@ class Decision:
         description="Facts, or `target`, that the answer hangs on and that are not known."
     )
     obligations: list[Obligation] = strawberry.field(description="What goes with a yes.")
-    revision: Revision = strawberry.field(description="The revision it was answered from.")
+    revision: Revision = strawberry.field(description="The revision it was answered from: that of `asOf`, if given.")
     evaluated_at: datetime = strawberry.field(description="The moment it is about.")
     decision: strawberry.Private[domain.Decision]
+    known_in: strawberry.Private[Catalog]
 
     @classmethod
-    def of(cls, decision: domain.Decision, revision: int) -> "Decision":
+    def of(cls, decision: domain.Decision, reading: Reading) -> "Decision":
         return cls(
             allowed=decision.allowed,
             state=decision.state,
@@ -261,14 +266,15 @@ class Decision:
                 Obligation(kind=o.kind, fields=list(o.fields), values=list(o.values), keep=o.keep)
                 for o in decision.obligations
             ],
-            revision=Revision(revision),
+            revision=Revision(reading.revision),
             evaluated_at=decision.evaluated_at,
             decision=decision,
+            known_in=reading.catalog,
         )
 
     @strawberry.field(description="What was asked. Null when the question names no known node; then `errors` says so.")
     def node(self) -> PermissionNodeType | None:
-        return None if self.decision.node is None else show_node(self.decision.node)
+        return None if self.decision.node is None else show_node(self.decision.node, self.known_in)
 
     @strawberry.field(description="The effective value; null when the question itself was wrong.")
     def value(self) -> RightValue | None:
@@ -288,19 +294,19 @@ class Decision:
         return [show_error(error) for error in self.decision.errors]
 
     @strawberry.field(description="What is not held and would have to be, all the way down; empty for a yes.")
-    def missing(self, info: Info) -> list[RequirementType]:
-        return [show_requirement(info.context.catalog, requirement) for requirement in self.decision.missing]
+    def missing(self) -> list[RequirementType]:
+        return [show_requirement(self.known_in, requirement) for requirement in self.decision.missing]
 
     @strawberry.field(description="Why, and what would change it.")
     def explanation(self) -> Explanation:
-        return Explanation(decision=self.decision)
+        return Explanation(decision=self.decision, known_in=self.known_in)
 
 
 async def load_decision(info: Info, question: access.CheckAsked) -> Decision:
     """The decision of one question; questions asked at the same time are answered together."""
 
     async def load(questions: list[access.CheckAsked]) -> list[Decision]:
-        reading = await info.context.read()
-        return [Decision.of(found, reading.revision) for found in await access.check_many(reading, questions)]
+        answers = await access.answer_many(await info.context.read(), questions)
+        return [Decision.of(answer.decision, answer.reading) for answer in answers]
 
     return await info.context.loader("decisions", load, cache=False).load(question)

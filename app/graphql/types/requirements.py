@@ -58,6 +58,6 @@ def show_requirement(catalog: domain_catalog.Catalog, requirement: domain.Requir
     kind = TargetAtLeast if isinstance(requirement, domain.TargetAtLeast) else AtLeast
     return kind(
         text=text,
-        permission=Permission.of(permission),
+        permission=Permission.of(permission, catalog),
         value=show_value(permission.value_type, requirement.value),
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app.domain import holders as domain
+from app.domain.catalog import Catalog
 from app.domain.holders import UserId
 from app.graphql.context import Info
 from app.graphql.scalars import Revision
@@ -51,43 +52,47 @@ def row_fields(row: domain.AnyRow) -> dict[str, object]:
 class Grant(Row):
     node: strawberry.Private[str]
     held: strawberry.Private[domain.Grant]
+    known_in: strawberry.Private[Catalog | None] = None  # the catalog it was read by; None: the one in force
 
     @classmethod
-    def of(cls, row: domain.Grant) -> "Grant":
-        return cls(**row_fields(row), node=row.node, held=row)  # type: ignore[arg-type]  # the fields of a row
+    def of(cls, row: domain.Grant, catalog: Catalog | None = None) -> "Grant":
+        return cls(**row_fields(row), node=row.node, held=row, known_in=catalog)  # type: ignore[arg-type]  # the fields of a row
 
     @strawberry.field(description="What is given.")
     def permission(self, info: Info) -> PermissionType:
-        return show_permission(info, self.node)
+        return show_permission(info, self.node, self.known_in)
 
     @strawberry.field(description="How much of it.")
     def value(self, info: Info) -> RightValue:
-        return show_value(info.context.catalog.require_permission(self.node).value_type, self.held.value)
+        catalog = self.known_in or info.context.catalog
+        return show_value(catalog.require_permission(self.node).value_type, self.held.value)
 
 
 @strawberry.type(description="A bound on a permission of a holder: it has, and passes on, at most this.")
 class Limit(Row):
     node: strawberry.Private[str]
     held: strawberry.Private[domain.Limit]
+    known_in: strawberry.Private[Catalog | None] = None  # the catalog it was read by; None: the one in force
 
     @classmethod
-    def of(cls, row: domain.Limit) -> "Limit":
-        return cls(**row_fields(row), node=row.node, held=row)  # type: ignore[arg-type]  # the fields of a row
+    def of(cls, row: domain.Limit, catalog: Catalog | None = None) -> "Limit":
+        return cls(**row_fields(row), node=row.node, held=row, known_in=catalog)  # type: ignore[arg-type]  # the fields of a row
 
     @strawberry.field(description="What is bounded.")
     def permission(self, info: Info) -> PermissionType:
-        return show_permission(info, self.node)
+        return show_permission(info, self.node, self.known_in)
 
     @strawberry.field(description="The most that is left of it.")
     def value(self, info: Info) -> RightValue:
-        return show_value(info.context.catalog.require_permission(self.node).value_type, self.held.value)
+        catalog = self.known_in or info.context.catalog
+        return show_value(catalog.require_permission(self.node).value_type, self.held.value)
 
 
-def show_permission(info: Info, key: str) -> PermissionType:
-    """A permission by its key."""
+def show_permission(info: Info, key: str, catalog: Catalog | None = None) -> PermissionType:
+    """A permission by its key, of a catalog (None: of the one in force)."""
     from app.graphql.types.catalog import Permission
 
-    return Permission.of(info.context.catalog.require_permission(key))
+    return Permission.of((catalog or info.context.catalog).require_permission(key), catalog)
 
 
 @strawberry.type(description="A role of a user or a team.")

@@ -18,9 +18,12 @@ from app.domain.tokens import TokenRecord
 from app.graphql.context import Info
 from app.graphql.faults import fault_of
 from app.graphql.inputs import (
+    AsOfArgument,
+    At,
     ContractArgument,
     FactsArgument,
     UserRef,
+    read_as_of,
     read_facts,
     read_optional_ref,
 )
@@ -38,7 +41,6 @@ from app.graphql.types.values import RightValueInput, read_value_input
 from app.services import access, users
 from app.services.references import Ref
 
-At = Annotated[datetime | None, strawberry.argument(description="At this moment; left out: now.")]
 SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
 NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
 States = Annotated[list[State] | None, strawberry.argument(description="In one of these states; left out: in any.")]
@@ -146,14 +148,15 @@ class User(Holder):
         states: States = None,
         facts: FactsArgument = None,
         at: At = None,
+        as_of: AsOfArgument = None,
     ) -> list[EffectiveRightType]:
         from app.graphql.types.decisions import EffectiveRight
 
-        await info.context.look(self.record.id)
         circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
         try:
+            reading = await info.context.read_past(read_as_of(as_of), self.record.id)
             rights = await access.list_effective_rights(
-                await info.context.read(), self.record.id, circumstances, system=system, nodes=nodes, states=states
+                reading, self.record.id, circumstances, system=system, nodes=nodes, states=states
             )
         except Refused as refused:
             raise fault_of(refused.errors) from None
@@ -169,15 +172,18 @@ class User(Holder):
         target: TargetArgument = None,
         facts: FactsArgument = None,
         at: At = None,
+        as_of: AsOfArgument = None,
     ) -> DecisionType:
         from app.graphql.types.decisions import load_decision
 
-        await info.context.look(self.record.id)
+        if as_of is None:
+            await info.context.look(self.record.id)
         return await load_decision(
             info,
             access.CheckAsked(
                 user=Ref("id", self.record.id), node=node, at_least=read_value_input(at_least),
                 contract=read_optional_ref(contract), target=read_optional_ref(target), facts=read_facts(facts), at=at,
+                as_of=read_as_of(as_of),
             ),
         )  # fmt: skip
 
@@ -190,19 +196,19 @@ class User(Holder):
         allowed: Annotated[bool | None, strawberry.argument(description="Open ones alone, or shut ones alone.")] = None,
         facts: FactsArgument = None,
         at: At = None,
+        as_of: AsOfArgument = None,
     ) -> list[DecisionType]:
         from app.graphql.types.decisions import Decision
 
-        await info.context.look(self.record.id)
         circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
-        reading = await info.context.read()
         try:
+            reading = await info.context.read_past(read_as_of(as_of), self.record.id)
             decisions = await access.list_operations(
                 reading, self.record.id, circumstances, system=system, allowed=allowed
             )
         except Refused as refused:
             raise fault_of(refused.errors) from None
-        return [Decision.of(decision, reading.revision) for decision in decisions]
+        return [Decision.of(decision, reading) for decision in decisions]
 
 
 async def _find_contract(info: Info, ref: Ref | None) -> domain.ContractId | None:

@@ -1,0 +1,94 @@
+"""Whether the audit log is what was written: each entry its own hash, each the hash before it, none missing.
+
+The chain shows an entry that was altered, dropped or moved. It cannot show that its end was cut off, that an older file
+was put back, or that somebody wrote the whole of it anew: for that a head is exported, signed, and kept elsewhere
+(`heads`), and a log is refused that does not hold it.
+"""
+
+from dataclasses import dataclass
+
+from app.domain.audit import FIRST_HASH, AuditEntry, hash_entry
+from app.domain.heads import Head
+
+BEFORE_ALL, LAST_OF_ALL = -(2**62), 2**62  # beyond any revision that there is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """An entry as a database gives it, nothing in it believed.
+
+    `fault` says what in its row is not as this program writes it; `named` are the subjects under which it is found.
+    With neither entry nor fault there is nothing of that revision but subjects under which it would be found.
+    """
+
+    revision: int
+    entry: AuditEntry | None
+    fault: str | None = None
+    named: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What came of a look through the whole log: sound up to `revision`, whose hash is `hash`.
+
+    `bad` is the revision of the first entry that is not as it was written, or is not there; `problem` says why.
+    """
+
+    revision: int
+    hash: str
+    bad: int | None = None
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.problem is None
+
+
+class Chain:
+    """A chain being followed from its beginning; `head` is what it is known to have held."""
+
+    def __init__(self, head: Head | None = None) -> None:
+        self.head = head
+        self.revision = 0
+        self.hash = FIRST_HASH
+
+    def follow(self, stored: StoredEntry) -> Verification | None:
+        """What is wrong with the next entry; None: it is sound, and the chain is longer by it."""
+        following = self.revision + 1
+        if stored.revision < following:
+            return self._break(stored.revision, "it stands before the first revision")
+        if stored.revision > following or (stored.entry is None and stored.fault is None):
+            return self._break(following, stored.fault if stored.revision == LAST_OF_ALL else "it is missing")
+        entry = stored.entry
+        if entry is None or stored.fault is not None:
+            return self._break(following, stored.fault or "it cannot be read")
+        if entry.previous_hash != self.hash:
+            return self._break(following, "it does not hold the hash of the entry before it")
+        if entry.hash != _hash(entry):
+            return self._break(following, "its hash is not that of its content")
+        if stored.named != frozenset(entry.subjects):
+            return self._break(following, "it is not found under the subjects that it names, or under others")
+        if self.head is not None and self.head.revision == following and self.head.hash != entry.hash:
+            return self._break(following, "it is not the entry that the head is of: the log was written anew")
+        self.revision, self.hash = following, entry.hash
+        return None
+
+    def end(self) -> Verification:
+        """What came of it, all there is having been followed."""
+        if self.head is not None and self.head.revision > self.revision:
+            message = (
+                f"it is missing: the head is of revision {self.head.revision}. The end of the log was cut off, or an "
+                "older database was put back"
+            )
+            return self._break(self.revision + 1, message)
+        return Verification(revision=self.revision, hash=self.hash)
+
+    def _break(self, bad: int, problem: str | None) -> Verification:
+        return Verification(revision=self.revision, hash=self.hash, bad=bad, problem=problem)
+
+
+def _hash(entry: AuditEntry) -> str | None:
+    try:
+        return hash_entry(entry)
+    except (TypeError, ValueError):  # what is no text, or none that can be written
+        return None
