@@ -20,11 +20,11 @@ class RightDifference:
 
 def compare_holdings(program: Program, user: UserId, before: Holding, after: Holding) -> list[RightDifference]:
     """The permissions whose values differ, in the order of the catalog."""
-    if before == after:
+    catalog = program.catalog
+    numbers = {catalog.permissions[number].key: number for number in program.differing(before, after)}
+    if not numbers:
         return []
-    catalog, found = program.catalog, {}
-    for number, permission in enumerate(catalog.permissions):
-        old, new = program.value(before, number), program.value(after, number)
-        if old != new:
-            found[permission.key] = RightDifference(user, permission, old, new)
-    return [found[key] for key in catalog.nodes if key in found]
+    return [
+        RightDifference(user, catalog.permissions[number], program.value(before, number), program.value(after, number))
+        for number in (numbers[key] for key in catalog.nodes if key in numbers)
+    ]

@@ -17,6 +17,7 @@ from app.graphql.queries.catalog import CatalogQueries
 from app.graphql.queries.contracts import ContractQueries
 from app.graphql.queries.nodes import NodeQueries
 from app.graphql.queries.roles import RoleQueries
+from app.graphql.queries.simulation import SimulationQueries
 from app.graphql.queries.teams import TeamQueries
 from app.graphql.queries.users import UserQueries
 from app.graphql.scalars import SCALARS
@@ -36,6 +37,7 @@ class Query(
     RoleQueries,
     TeamQueries,
     ContractQueries,
+    SimulationQueries,
     AuditQueries,
 ):
     pass

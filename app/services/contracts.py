@@ -13,9 +13,10 @@ from app.domain.paging import Page, Slice
 from app.domain.wishes import contracts as wishes
 from app.domain.wishes.contracts import LevelAsked
 from app.domain.wishes.users import Unchanged
+from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Place, Ref
-from app.services.writing import WriteOptions, Writing, Written, write
+from app.services.references import Found, Place, Ref
+from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,23 +90,26 @@ async def set_access_levels(
     services: Services, caller: Caller, contract: Ref, levels: Sequence[LevelItem], *, options: WriteOptions
 ) -> Written:
     """Sets the access levels of people in a contract."""
+    return await carry_out(services, caller, request_levels(contract, levels), options=options)
 
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        writing.faults.bound(tuple(levels), "levels")
-        places = [Place("user", item.user, ("levels", str(index), "user")) for index, item in enumerate(levels)]
-        found = await writing.find(Place("contract", contract, ("contract",)), *places)
-        which = found.contract(contract)
+
+def request_levels(contract: Ref, levels: Sequence[LevelItem]) -> Request:
+    """The request to set access levels."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        which = ContractId(found.contract(contract) or "")
         if not which:
             writing.faults.refuse()
         asked = [LevelAsked(user=found.user(item.user), product=item.product, level=item.level) for item in levels]
-        world = await writing.load(item.user for item in asked)
         wish, warnings = wishes.wish_levels(
-            services.catalog, world, ContractId(which or ""), asked, stamp=writing.stamp, faults=writing.faults
+            writing.reading.catalog, world, which, asked, stamp=writing.stamp, faults=writing.faults
         )
         writing.warnings += warnings
         return which, wish
 
-    return await write(services, caller, prepare, action="setAccessLevels", options=options)
+    people = [Place("user", item.user, ("levels", str(index), "user")) for index, item in enumerate(levels)]
+    places = [Place("contract", contract, ("contract",)), *people]
+    return Request(action="setAccessLevels", places=places, read=read, field="levels", items=levels)
 
 
 async def transfer_contract(

@@ -7,12 +7,13 @@ from datetime import datetime
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, MissingPrerequisites, Wish
 from app.domain.errors import InvalidValue
-from app.domain.holders import MANUAL, AnyRow, HolderId, UserId
+from app.domain.holders import MANUAL, AnyRow
 from app.domain.values import ValueInput
 from app.domain.wishes import grants as wishes
+from app.domain.world import World
 from app.services.context import Reading, Services
 from app.services.references import Found, HolderRef, Place, Ref
-from app.services.writing import Prepare, WriteOptions, Writing, Written, write
+from app.services.writing import Request, WriteOptions, Writing, Written, carry_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +57,7 @@ async def grant_permissions(
     options: WriteOptions,
 ) -> Written:
     """Grants permissions to a user, a role or a team."""
-
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        found = await writing.find(Place.holder(holder, "holder"), *contract_places(grants, "grants"))
-        who = found.holder(holder)
-        world = await writing.load(people_of(holder, found))
-        wish = wishes.wish_grants(
-            services.catalog, world, who, asked_grants(grants, found), writing.stamp,
-            on_missing=on_missing, faults=writing.faults,
-        )  # fmt: skip
-        return who, wish
-
-    return await write(services, caller, prepare, action="grantPermissions", options=options)
+    return await carry_out(services, caller, request_grants(holder, grants, on_missing=on_missing), options=options)
 
 
 async def revoke_permissions(
@@ -80,8 +70,8 @@ async def revoke_permissions(
     options: WriteOptions,
 ) -> Written:
     """Ends grants of a user, a role or a team."""
-    prepare = _prepare_ends(services, holder, revokes, field="revokes", on_dependents=on_dependents)
-    return await write(services, caller, prepare, action="revokePermissions", options=options)
+    request = request_revokes(holder, revokes, on_dependents=on_dependents)
+    return await carry_out(services, caller, request, options=options)
 
 
 async def limit_permissions(
@@ -94,61 +84,22 @@ async def limit_permissions(
     options: WriteOptions,
 ) -> Written:
     """Puts limits on a user, a role or a team."""
-
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        found = await writing.find(Place.holder(holder, "holder"), *contract_places(limits, "limits"))
-        who = found.holder(holder)
-        world = await writing.load(people_of(holder, found))
-        wish = wishes.wish_limits(
-            services.catalog, world, who, asked_grants(limits, found), writing.stamp,
-            on_dependents=on_dependents, faults=writing.faults,
-        )  # fmt: skip
-        return who, wish
-
-    return await write(services, caller, prepare, action="limitPermissions", options=options)
+    request = request_limits(holder, limits, on_dependents=on_dependents)
+    return await carry_out(services, caller, request, options=options)
 
 
 async def lift_limits(
     services: Services, caller: Caller, holder: HolderRef, limits: Sequence[RevokeItem], *, options: WriteOptions
 ) -> Written:
     """Ends limits on a user, a role or a team."""
-    prepare = _prepare_ends(services, holder, limits, field="limits", on_dependents=Dependents.REJECT)
-    return await write(services, caller, prepare, action="liftLimits", options=options)
-
-
-def _prepare_ends(
-    services: Services, holder: HolderRef, items: Sequence[RevokeItem], *, field: str, on_dependents: Dependents
-) -> Prepare:
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        found = await writing.find(Place.holder(holder, "holder"), *contract_places(items, field))
-        who = found.holder(holder)
-        world = await writing.load(people_of(holder, found))
-        asked = [
-            wishes.RevokeAsked(
-                id=item.id, node=item.permission, contract=found.contract(item.contract), source=item.source or MANUAL
-            )
-            for item in items
-        ]
-        wish, kept = wishes.wish_revokes(
-            services.catalog, world, who, asked, field=field, on_dependents=on_dependents, faults=writing.faults
-        )
-        writing.warnings += kept
-        return who, wish
-
-    return prepare
+    return await carry_out(services, caller, request_lifts(holder, limits), options=options)
 
 
 async def assign_roles(
     services: Services, caller: Caller, holder: HolderRef, roles: Sequence[AssignItem], *, options: WriteOptions
 ) -> Written:
     """Assigns roles to a user or a team."""
-
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        found, who, asked = await _find_assigned(writing, holder, roles)
-        world = await writing.load(people_of(holder, found))
-        return who, wishes.wish_assignments(world, who, asked, writing.stamp, faults=writing.faults)
-
-    return await write(services, caller, prepare, action="assignRoles", options=options)
+    return await carry_out(services, caller, request_assignments(holder, roles), options=options)
 
 
 async def unassign_roles(
@@ -161,17 +112,121 @@ async def unassign_roles(
     options: WriteOptions,
 ) -> Written:
     """Takes roles from a user or a team."""
+    request = request_unassignments(holder, roles, on_dependents=on_dependents)
+    return await carry_out(services, caller, request, options=options)
 
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        found, who, asked = await _find_assigned(writing, holder, roles)
-        world = await writing.load(people_of(holder, found))
+
+# ---------------------------------------------------------------------- what is asked for
+
+
+def request_grants(holder: HolderRef, grants: Sequence[GrantItem], *, on_missing: MissingPrerequisites) -> Request:
+    """The request to grant permissions."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        who = found.holder(holder)
+        wish = wishes.wish_grants(
+            writing.reading.catalog, world, who, asked_grants(grants, found), writing.stamp,
+            on_missing=on_missing, faults=writing.faults,
+        )  # fmt: skip
+        return who, wish
+
+    places = [Place.holder(holder, "holder"), *contract_places(grants, "grants")]
+    return Request(action="grantPermissions", places=places, read=read, field="grants", items=grants)
+
+
+def request_limits(holder: HolderRef, limits: Sequence[GrantItem], *, on_dependents: Dependents) -> Request:
+    """The request to put limits."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        who = found.holder(holder)
+        wish = wishes.wish_limits(
+            writing.reading.catalog, world, who, asked_grants(limits, found), writing.stamp,
+            on_dependents=on_dependents, faults=writing.faults,
+        )  # fmt: skip
+        return who, wish
+
+    places = [Place.holder(holder, "holder"), *contract_places(limits, "limits")]
+    return Request(action="limitPermissions", places=places, read=read, field="limits", items=limits)
+
+
+def request_revokes(holder: HolderRef, revokes: Sequence[RevokeItem], *, on_dependents: Dependents) -> Request:
+    """The request to end grants."""
+    return _request_ends(holder, revokes, action="revokePermissions", field="revokes", on_dependents=on_dependents)
+
+
+def request_lifts(holder: HolderRef, limits: Sequence[RevokeItem]) -> Request:
+    """The request to end limits."""
+    return _request_ends(holder, limits, action="liftLimits", field="limits", on_dependents=Dependents.REJECT)
+
+
+def _request_ends(
+    holder: HolderRef, items: Sequence[RevokeItem], *, action: str, field: str, on_dependents: Dependents
+) -> Request:
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        who = found.holder(holder)
+        asked = [
+            wishes.RevokeAsked(
+                id=item.id, node=item.permission, contract=found.contract(item.contract), source=item.source or MANUAL
+            )
+            for item in items
+        ]
+        wish, kept = wishes.wish_revokes(
+            writing.reading.catalog, world, who, asked, field=field, on_dependents=on_dependents, faults=writing.faults
+        )
+        writing.warnings += kept
+        return who, wish
+
+    places = [Place.holder(holder, "holder"), *contract_places(items, field)]
+    return Request(action=action, places=places, read=read, field=field, items=items)
+
+
+def request_assignments(holder: HolderRef, roles: Sequence[AssignItem]) -> Request:
+    """The request to assign roles."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        asked = _asked_roles(writing, holder, roles, found)
+        who = found.holder(holder)
+        return who, wishes.wish_assignments(world, who, asked, writing.stamp, faults=writing.faults)
+
+    places = _assigned_places(holder, roles)
+    return Request(action="assignRoles", places=places, read=read, field="roles", items=roles)
+
+
+def request_unassignments(holder: HolderRef, roles: Sequence[AssignItem], *, on_dependents: Dependents) -> Request:
+    """The request to take roles."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        asked = _asked_roles(writing, holder, roles, found)
+        who = found.holder(holder)
         wish, kept = wishes.wish_unassignments(
             world, who, asked, source=MANUAL, on_dependents=on_dependents, faults=writing.faults
         )
         writing.warnings += kept
         return who, wish
 
-    return await write(services, caller, prepare, action="unassignRoles", options=options)
+    places = _assigned_places(holder, roles)
+    return Request(action="unassignRoles", places=places, read=read, field="roles", items=roles)
+
+
+def _assigned_places(holder: HolderRef, roles: Sequence[AssignItem]) -> list[Place]:
+    places = [Place("role", item.role, ("roles", str(index), "role")) for index, item in enumerate(roles)]
+    return [Place.holder(holder, "holder"), *places, *contract_places(roles, "roles")]
+
+
+def _asked_roles(
+    writing: Writing, holder: HolderRef, roles: Sequence[AssignItem], found: Found
+) -> list[wishes.AssignAsked]:
+    """The roles of a request. A role holds no roles: it has parents."""
+    if holder.noun == "role":
+        message = "roles are assigned to users and teams; what a role includes are its parents"
+        writing.faults.add(InvalidValue(message, path=("holder", "role"), expected="a user or a team"))
+    return [
+        wishes.AssignAsked(
+            role=found.role(item.role), contract=found.contract(item.contract),
+            valid_from=item.valid_from, valid_until=item.valid_until,
+        )
+        for item in roles
+    ]  # fmt: skip
 
 
 # ---------------------------------------------------------------------- shared with roles
@@ -195,30 +250,6 @@ def asked_grants(items: Sequence[GrantItem], found: Found) -> list[wishes.GrantA
         )
         for item in items
     ]  # fmt: skip
-
-
-def people_of(holder: HolderRef, found: Found) -> list[UserId]:
-    """The person among the holders of a request, if it is one."""
-    return [found.user(holder.ref)] if holder.noun == "user" else []
-
-
-async def _find_assigned(
-    writing: Writing, holder: HolderRef, roles: Sequence[AssignItem]
-) -> tuple[Found, HolderId, list[wishes.AssignAsked]]:
-    """The holder and the roles of a request. A role holds no roles: it has parents."""
-    if holder.noun == "role":
-        message = "roles are assigned to users and teams; what a role includes are its parents"
-        writing.faults.add(InvalidValue(message, path=("holder", "role"), expected="a user or a team"))
-    places = [Place("role", item.role, ("roles", str(index), "role")) for index, item in enumerate(roles)]
-    found = await writing.find(Place.holder(holder, "holder"), *places, *contract_places(roles, "roles"))
-    asked = [
-        wishes.AssignAsked(
-            role=found.role(item.role), contract=found.contract(item.contract),
-            valid_from=item.valid_from, valid_until=item.valid_until,
-        )
-        for item in roles
-    ]  # fmt: skip
-    return found, found.holder(holder), asked
 
 
 async def find_rows(reading: Reading, ids: Sequence[str]) -> list[AnyRow]:

@@ -7,14 +7,15 @@ from datetime import datetime
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, Wish
 from app.domain.filters import TeamFilter
-from app.domain.holders import MANUAL, Team, TeamId, TeamKind
+from app.domain.holders import MANUAL, Team, TeamKind
 from app.domain.paging import Page, Slice
 from app.domain.wishes import teams as wishes
 from app.domain.wishes.teams import MembersAsked, TeamAsked
 from app.domain.wishes.users import Unchanged
+from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Place, Ref
-from app.services.writing import WriteOptions, Writing, Written, write
+from app.services.references import Found, Place, Ref
+from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,50 +91,63 @@ async def archive_team(
 
 async def add_team_members(services: Services, caller: Caller, members: Members, *, options: WriteOptions) -> Written:
     """Adds people to a team."""
-
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        team, asked = await _find_members(writing, members)
-        world = await writing.load(asked.users)
-        return team, wishes.wish_members(world, team, asked, writing.stamp, faults=writing.faults)
-
-    return await write(services, caller, prepare, action="addTeamMembers", options=options)
+    return await carry_out(services, caller, request_members(members), options=options)
 
 
 async def remove_team_members(
     services: Services, caller: Caller, members: Members, *, on_dependents: Dependents, options: WriteOptions
 ) -> Written:
     """Takes people out of a team."""
+    return await carry_out(services, caller, request_leaving(members, on_dependents=on_dependents), options=options)
 
-    async def prepare(writing: Writing) -> tuple[str | None, Wish]:
-        team, asked = await _find_members(writing, members)
-        world = await writing.load(asked.users)
+
+def request_members(members: Members) -> Request:
+    """The request to add people to a team."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        team, asked = found.team(members.team), _asked_members(members, found)
+        return team, wishes.wish_members(world, team, asked, writing.stamp, faults=writing.faults)
+
+    return Request(
+        action="addTeamMembers", places=_member_places(members), read=read, field="users", items=members.users
+    )
+
+
+def request_leaving(members: Members, *, on_dependents: Dependents) -> Request:
+    """The request to take people out of a team."""
+
+    def read(writing: Writing, found: Found, world: World) -> tuple[str | None, Wish]:
+        team, asked = found.team(members.team), _asked_members(members, found)
         wish, kept = wishes.wish_leaving(
             world, team, asked, source=MANUAL, on_dependents=on_dependents, faults=writing.faults
         )
         writing.warnings += kept
         return team, wish
 
-    return await write(services, caller, prepare, action="removeTeamMembers", options=options)
+    return Request(
+        action="removeTeamMembers", places=_member_places(members), read=read, field="users", items=members.users
+    )
 
 
 def _parent_place(parent: Ref | None) -> list[Place]:
     return [] if parent is None else [Place("team", parent, ("parent",))]
 
 
-async def _find_members(writing: Writing, members: Members) -> tuple[TeamId, MembersAsked]:
-    writing.faults.bound(tuple(members.users), "users")
+def _member_places(members: Members) -> list[Place]:
     places = [Place("user", ref, ("users", str(index))) for index, ref in enumerate(members.users)]
     if members.contract is not None:
         places.append(Place("contract", members.contract, ("contract",)))
-    found = await writing.find(Place("team", members.team, ("team",)), *places)
-    asked = MembersAsked(
+    return [Place("team", members.team, ("team",)), *places]
+
+
+def _asked_members(members: Members, found: Found) -> MembersAsked:
+    return MembersAsked(
         users=tuple(found.user(ref) for ref in members.users),
         supervisor=members.supervisor,
         contract=found.contract(members.contract),
         valid_from=members.valid_from,
         valid_until=members.valid_until,
     )
-    return found.team(members.team), asked
 
 
 # ---------------------------------------------------------------------- lists

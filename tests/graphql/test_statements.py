@@ -299,6 +299,39 @@ DOCUMENTS = {
         items=lambda data: len(data["addTeamMembers"]["changes"]),
         variables=lambda gateway, count: {"users": [{"userName": f"user{number}"} for number in range(count)]},
     ),
+    "a change that reaches many people, simulated": Document(
+        """{ simulate(changes: [
+          {grant: {holder: {role: {key: "all"}}, grant: {permission: "desk.reports.export"}}}
+        ]) {
+          affectedUsers violations { message } warnings { message }
+          differences(first: 100) { totalCount edges { node {
+            user { userName roles { role { key } } } permission { label } before { text } after { text }
+          } } }
+        } }""",
+        # the revision, who has the role or a team with it, their rows, the number of owners
+        statements=1 + 2 + PEOPLE + 1,
+        items=lambda data: len(data["simulate"]["differences"]["edges"]),
+    ),
+    "many changes, simulated": Document(
+        """query ($changes: [ChangeInput!]!) { simulate(changes: $changes) {
+          violations { message } warnings { message }
+          differences(first: 100) { edges { node { user { userName } permission { key } } } }
+        } }""",
+        # the revision, the people by name, their rows, the number of owners
+        statements=1 + 1 + PEOPLE + 1,
+        items=lambda data: len(data["simulate"]["differences"]["edges"]),
+        variables=lambda gateway, count: {
+            "changes": [
+                {
+                    "grant": {
+                        "holder": {"user": {"userName": f"user{number}"}},
+                        "grant": {"permission": "desk.reports.export"},
+                    }
+                }
+                for number in range(count)
+            ]
+        },
+    ),
     "a change that reaches many people, tried": Document(
         """mutation { grantPermissions(input: {
           holder: {role: {key: "all"}}, grants: [{permission: "desk.reports.export"}], dryRun: true

@@ -135,12 +135,15 @@ def wish_levels(
             message = f"`{show(item.product)}` {what}"
             faults.add(InvalidValue(message, path=(*path, "product"), expected=f"one of its products: {known}"))
             continue
-        if (item.user, item.product) in seen:
+        is_known = item.user in world.users  # what names nobody has been refused already
+        if is_known and (item.user, item.product) in seen:
             faults.add(Duplicate("this person and product stand twice", path=path))
         seen.add((item.user, item.product))
         if item.level is AccessLevel.OWNER:
             message = "nobody appoints an OWNER: it comes with registering or transferring the contract"
             faults.add(NotPermitted(message, path=(*path, "level")))
+            continue
+        if not is_known:
             continue
         if item.user == record.owner:
             message = f"`{world.users[item.user].user_name}` owns this contract: transfer it first"

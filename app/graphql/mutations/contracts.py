@@ -49,6 +49,9 @@ class AccessLevelInput:
         default=None, description="The level; null takes the person out of the product."
     )  # fmt: skip
 
+    def item(self) -> services.LevelItem:
+        return services.LevelItem(user=read_ref(self.user), product=self.product, level=given(self.level))
+
 
 @strawberry.input(description="Access levels of people in one contract.")
 class SetAccessLevelsInput(WriteInput):
@@ -124,13 +127,10 @@ class ContractMutations:
     async def set_access_levels(
         self, info: Info, input: Annotated[SetAccessLevelsInput, strawberry.argument(description="The levels.")]
     ) -> ContractPayload:
-        levels = [
-            services.LevelItem(user=read_ref(item.user), product=item.product, level=given(item.level))
-            for item in input.levels
-        ]
         written = await services.set_access_levels(
-            info.context.services, info.context.caller, read_ref(input.contract), levels, options=input.options()
-        )
+            info.context.services, info.context.caller, read_ref(input.contract),
+            [level.item() for level in input.levels], options=input.options(),
+        )  # fmt: skip
         return await _show(info, written)
 
     @strawberry.mutation(description=f"Gives a contract another owner. {OPERATIONS['transferContract']}")
