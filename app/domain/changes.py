@@ -316,7 +316,7 @@ def _refuse_gain(judgement: Judgement, violation: Violation, affected: int, wish
     raising = _raising(
         judgement, failure.holder, failure.contract, violation.at, [(failure.number, violation.asked)], families
     )
-    fixes = raising.right(failure.number, violation.asked)
+    fixes = families.sort(raising.right(failure.number, violation.asked))
     needed = ", ".join(f"`{catalog.render(requirement)}`" for requirement in violation.missing)
     return PrerequisiteNotMet(
         f"`{permission.label}` needs {needed}",

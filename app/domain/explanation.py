@@ -5,7 +5,7 @@ difference, and no part of it does. They hold changes nearest to the person: rig
 that person, limits on them, facts, and the target's own rights where the question asks about the target.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.domain.catalog import FactOwner, Operation, Permission, Polarity, has_reach
@@ -30,6 +30,7 @@ from app.domain.fixes import (
     SetFact,
     SetLevel,
     Suggestion,
+    Trial,
 )
 from app.domain.holders import AnyRow, ContractStatus, Limit, TeamId, TeamKind, UserId
 from app.domain.requirements import AtLeast, FactHolds, Requirement, TargetAtLeast, iterate_atoms
@@ -50,37 +51,41 @@ def explain(decision: Decision) -> Explanation:
     """The changes that would turn a decision round; none on a question that was wrong itself."""
     if decision.evaluation is None or decision.effective is None or decision.node is None:
         return Explanation((), (), True)
+    search = _Denying(decision) if decision.allowed else _Allowing(decision)
     families = Families()
-    if decision.allowed:
-        found = _Denying(decision, families).solve()
-        return Explanation((), found, families.complete)
-    found = _Allowing(decision, families).solve()
-    return Explanation(found, (), families.complete)
+    found = search.solve(families)
+    if not families.complete:
+        # A set may have been joined out of what was left while a smaller one had been cut off.
+        found = families.absorb(families.reduce(fix, lambda made: search.solve(Trial(made)) == FREE) for fix in found)
+    found = families.sort(found)
+    return Explanation((), found, families.complete) if decision.allowed else Explanation(found, (), families.complete)
 
 
 class _Allowing:
     """From a no to a yes."""
 
-    def __init__(self, decision: Decision, families: Families) -> None:
+    def __init__(self, decision: Decision) -> None:
         assert decision.evaluation and decision.effective and decision.subject and decision.node
         self.decision = decision
         self.evaluation: Evaluation = decision.evaluation
         self.effective: Effective = decision.effective
         self.subject = decision.subject
         self.program = self.evaluation.program
-        self.families = families
+        self.families = Families()
         # Who asks about themselves is the target too: whatever may be changed for them may be changed for the target.
         self.itself = self.subject.target == self.subject.user
         self.demands = _Demands(self.evaluation, itself=self.itself)
+        self._known_means: dict[bool, Means] = {}  # of the one who asks (true), and of the target
 
-    def solve(self) -> Family:
+    def solve(self, families: Families) -> Family:
+        self.families = families
         if not self.effective.active:
             return IMPOSSIBLE
         node = self.decision.node
         assert node is not None
         for demanded in self._demanded(node):
             self.demands.add(demanded)
-        return self.families.all_of([self._entry_of_target(), self._solve(node)])
+        return families.all_of([self._entry_of_target(), self._solve(node)])
 
     def _solve(self, node: Permission | Operation) -> Family:
         effective = self.effective
@@ -176,19 +181,21 @@ class _Allowing:
 
     def _means(self, user: UserId, effective: Effective, *, whole: bool) -> Means:
         """What may be changed for the subject (`whole`), or for the target: there only rights, limits and facts."""
-        sources = self._sources(user, effective, whole=whole)
-        return Means(
-            program=self.program,
-            held=effective.granted,
-            limits=self._own_limits(user),
-            liftable=True,
-            # A restriction imposed on an owner is none.
-            sources=tuple((change, self._without_restrictions(brings)) for change, brings in sources)
-            if effective.owner
-            else tuple(sources),
-            gate=lambda permission: self._gate(user, permission, whole=whole),
-            atom=lambda atom: self._atom(user, effective, atom, whole=whole),
-        )
+        asking = effective is self.effective
+        if asking not in self._known_means:
+            sources: Iterable[tuple[Suggestion, Holding]] = self._sources(user, effective, whole=whole)
+            if effective.owner:  # a restriction imposed on an owner is none
+                sources = ((change, self._without_restrictions(brings)) for change, brings in sources)
+            self._known_means[asking] = Means(
+                program=self.program,
+                held=effective.granted,
+                limits=self._own_limits(user),
+                liftable=True,
+                sources=tuple(sources),
+                gate=lambda permission: self._gate(user, permission, whole=whole),
+                atom=lambda atom: self._atom(user, effective, atom, whole=whole),
+            )
+        return self._known_means[asking]
 
     def _without_restrictions(self, holding: Holding) -> Holding:
         return self.program.keep_polarity(holding, permissions=True, restrictions=False)
@@ -345,20 +352,21 @@ def _covers_fact(stronger: FactHolds, weaker: FactHolds) -> bool:
 class _Denying:
     """From a yes to a no."""
 
-    def __init__(self, decision: Decision, families: Families) -> None:
+    def __init__(self, decision: Decision) -> None:
         assert decision.evaluation and decision.effective and decision.subject and decision.node
         self.decision = decision
         self.evaluation: Evaluation = decision.evaluation
         self.effective: Effective = decision.effective
         self.subject = decision.subject
         self.program = self.evaluation.program
-        self.families = families
+        self.families = Families()
 
-    def solve(self) -> Family:
+    def solve(self, families: Families) -> Family:
+        self.families = families
         node = self.decision.node
         assert node is not None
-        lowering = Lowering(self._rows(self.effective), self.families)
-        return self.families.any_of([*self._ways(lowering, node), self._leave_as_target()])
+        lowering = Lowering(self._rows(self.effective), families)
+        return families.any_of([*self._ways(lowering, node), self._leave_as_target()])
 
     def _ways(self, lowering: Lowering, node: Permission | Operation) -> Iterator[Family]:
         if isinstance(node, Operation):

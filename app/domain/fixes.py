@@ -22,7 +22,7 @@ from app.domain.requirements import (
     Requirement,
     TargetAtLeast,
 )
-from app.domain.values import MembersType, Value
+from app.domain.values import Members, MembersType, Scope, Value
 
 MAX_SETS = 400  # sets kept of one family: absorbing is quadratic, and nobody reads a longer list
 
@@ -107,14 +107,38 @@ IMPOSSIBLE: Family = ()  # nothing would do
 
 
 class Families:
-    """The algebra of families; `complete` turns false once a family had to be cut."""
+    """The algebra of families; `complete` turns false once a family had to be cut.
+
+    What is cut off does not hang on the order in which rows are found.
+    """
 
     def __init__(self) -> None:
         self.complete = True
+        self._words: dict[Suggestion, tuple[str, ...]] = {}
+
+    def sort(self, family: Family) -> Family:
+        """The same sets, smallest first, in an order that is the same every time."""
+        return tuple(sorted(family, key=self._rank))
+
+    def reduce(self, fix: Fix, is_enough: Callable[[Fix], bool]) -> Fix:
+        """A part of a set that is enough and of which no part is."""
+        for change in sorted(fix, key=self._spell):
+            if is_enough(fix - {change}):
+                fix -= {change}
+        return fix
+
+    def _rank(self, fix: Fix) -> tuple[int, list[tuple[str, ...]]]:
+        return len(fix), sorted(map(self._spell, fix))
+
+    def _spell(self, change: Suggestion) -> tuple[str, ...]:
+        if change not in self._words:
+            self._words[change] = _spell(change)
+        return self._words[change]
 
     def absorb(self, sets: Iterable[Fix]) -> Family:
         kept: list[Fix] = []
-        for candidate in sorted(set(sets), key=len):
+        candidates = set(sets)
+        for candidate in sorted(candidates, key=len if len(candidates) <= MAX_SETS else self._rank):
             if not any(smaller <= candidate for smaller in kept):
                 kept.append(candidate)
                 if len(kept) > MAX_SETS:
@@ -134,6 +158,35 @@ class Families:
             if not joined:
                 return IMPOSSIBLE
         return joined
+
+
+class Trial(Families):
+    """The same algebra over the two families `FREE` and `IMPOSSIBLE`: whether some changes, once made, are enough."""
+
+    def __init__(self, made: Fix) -> None:
+        super().__init__()
+        self._made = made
+
+    def absorb(self, sets: Iterable[Fix]) -> Family:
+        return FREE if any(fix <= self._made for fix in sets) else IMPOSSIBLE
+
+
+def _spell(change: Suggestion) -> tuple[str, ...]:
+    """Words that name a change and nothing else."""
+    match change:
+        case GiveRight():
+            value = change.value
+            names = sorted(value.names) if isinstance(value, Scope | Members) and value.names else [repr(value)]
+            what = [change.holder, change.node, *names]
+        case SetFact(fact, contract, user):
+            what = [user or contract or "", fact.fact, fact.test, str(fact.bound)]
+        case SetLevel():
+            what = [change.product, change.level]
+        case LiftLimit(row) | EndRow(row):
+            what = [row.id]
+        case _:
+            what = [repr(change)]
+    return type(change).__name__, *what
 
 
 @dataclass(frozen=True, kw_only=True)
