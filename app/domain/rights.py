@@ -113,19 +113,19 @@ class Evaluation:
     def value_of_role(self, role: RoleId) -> Holding:
         """What a role gives: its own limits over the closure of its grants and its parents. Archived: nothing."""
         if role not in self._values:
-            self._values[role] = NOTHING  # a role that includes itself, however that came about, adds nothing
             self._values[role] = self.apply_limits(role, self.held_by_role(role))
         return self._values[role]
 
     def held_by_role(self, role: RoleId) -> Holding:
         """What a role gives before its own limits."""
         record = self.world.roles.get(role)
-        return NOTHING if record is None or record.archived else self._held(role, record.parents)
+        if record is None or record.archived:
+            return NOTHING
+        return self._held(role, tuple(parent for parent in record.parents if not self._circular(role, parent)))
 
     def value_of_team(self, team: TeamId) -> Holding:
         """What a team gives: its own limits over the closure of its grants, roles and parent. Archived: nothing."""
         if team not in self._values:
-            self._values[team] = NOTHING
             self._values[team] = self.apply_limits(team, self.held_by_team(team))
         return self._values[team]
 
@@ -134,7 +134,12 @@ class Evaluation:
         record = self.world.teams.get(team)
         if record is None or record.archived:
             return NOTHING
-        return self._held(team, () if record.parent is None else (record.parent,))
+        parents = () if record.parent is None or self._circular(team, record.parent) else (record.parent,)
+        return self._held(team, parents)
+
+    def _circular(self, holder: str, parent: str) -> bool:
+        """Whether an inclusion is part of a circle: it then adds nothing, in whatever order questions are asked."""
+        return holder in self.world.circular and parent in self.world.circular
 
     def held_by_user(self, user: UserId) -> Holding:
         """What a user holds by grants, roles, teams and access levels, before any limit on the user."""

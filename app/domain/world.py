@@ -137,6 +137,16 @@ class World:
         return {parent: tuple(children) for parent, children in found.items()}
 
     @cached_property
+    def circular(self) -> frozenset[str]:
+        """The roles and teams that include themselves. No change makes one; were one there, its circle adds nothing."""
+        left: dict[str, tuple[str, ...]] = {role.id: role.parents for role in self.roles.values()}
+        left |= {team.id: (team.parent,) for team in self.teams.values() if team.parent is not None}
+        while settled := [one for one, parents in left.items() if not any(parent in left for parent in parents)]:
+            for one in settled:
+                del left[one]
+        return frozenset(one for one in left if _reaches(left, one))
+
+    @cached_property
     def carriers(self) -> Mapping[RoleId, tuple[HolderId, ...]]:
         """The users and teams to which each role is assigned, whenever and wherever."""
         found: dict[RoleId, dict[HolderId, None]] = {}
@@ -187,3 +197,17 @@ class World:
             waiting += [new for new in dict.fromkeys(included) if new not in found]
             found.update(included)
         return frozenset(found - {holder})
+
+
+def _reaches(parents: Mapping[str, tuple[str, ...]], start: str) -> bool:
+    """Whether one comes back to where one started from, going from parent to parent."""
+    seen: set[str] = set()
+    waiting = list(parents[start])
+    while waiting:
+        current = waiting.pop()
+        if current == start:
+            return True
+        if current not in seen:
+            seen.add(current)
+            waiting += parents.get(current, ())
+    return False
