@@ -7,7 +7,7 @@ and the hash before, so that whoever alters, drops or reorders an entry breaks e
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,8 +90,7 @@ def seal_entry(entry: AuditEntry) -> AuditEntry:
 
 def hash_entry(entry: AuditEntry) -> str:
     """SHA-256 over the canonical text of an entry, its own hash left out, in hexadecimal."""
-    content = asdict(entry)
-    del content["hash"]
+    content: dict[str, Any] = {name: getattr(entry, name) for name in AuditEntry.__slots__ if name != "hash"}
     content["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
     content["changes"] = [render_change(change) for change in entry.changes]
     return hashlib.sha256(canonical_text(content).encode()).hexdigest()
@@ -104,13 +103,13 @@ def canonical_text(content: object) -> str:
 
 def render_change(change: ChangeRecord) -> dict[str, Any]:
     """A change as plain data; what is None is left out, so that a later field does not alter old hashes."""
-    return {name: value for name, value in asdict(change).items() if value is not None}
+    values = ((name, getattr(change, name)) for name in ChangeRecord.__slots__)
+    return {name: value for name, value in values if value is not None}
 
 
 def read_change(data: dict[str, Any]) -> ChangeRecord:
     """The inverse of `render_change`; what a later version wrote and this one does not know is dropped."""
-    known = {field.name for field in fields(ChangeRecord)}
-    return ChangeRecord(**{name: value for name, value in data.items() if name in known})
+    return ChangeRecord(**{name: data[name] for name in ChangeRecord.__slots__ if name in data})
 
 
 def describe_change(catalog: Catalog, change: Change) -> ChangeRecord:
