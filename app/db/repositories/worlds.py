@@ -112,10 +112,14 @@ class Worlds:
     async def find_contract_people(self, contract: str) -> frozenset[UserId]:
         """The people who have a level or a link in a contract, or own it."""
         found: set[UserId] = set()
-        for row_type in (tables.AccessRow, tables.SubscriberLinkRow):
+        for row_type, person, which in (
+            (tables.AccessRow, "user", "contract"),
+            (tables.SubscriberLinkRow, "user", "contract"),
+            (tables.ContractRow, "owner", "id"),
+        ):
             table = tables.table_of(row_type)
-            statement = select(table.c.user).where(self.reader.known(table), table.c.contract == contract).distinct()
-            found.update(row["user"] for row in await self.reader.rows(statement))
+            statement = select(table.c[person]).where(self.reader.known(table), table.c[which] == contract).distinct()
+            found.update(row[person] for row in await self.reader.rows(statement))
         return frozenset(found)
 
 

@@ -6,9 +6,28 @@ from dataclasses import dataclass, replace
 from app.domain.catalog import Catalog, FactOwner
 from app.domain.changes import Dependents, Stamp, Wish
 from app.domain.contracts import AccessLevel
-from app.domain.errors import DomainError, Duplicate, ErrorCode, InvalidValue, LastOwner, NotFound, NotPermitted, Warned
+from app.domain.errors import (
+    Conflict,
+    DomainError,
+    Duplicate,
+    ErrorCode,
+    InvalidValue,
+    LastOwner,
+    NotFound,
+    NotPermitted,
+    Warned,
+)
 from app.domain.facts import parse_fact
-from app.domain.holders import Access, Contract, ContractId, ContractStatus, StoredFact, SubscriberLink, UserId
+from app.domain.holders import (
+    Access,
+    Contract,
+    ContractId,
+    ContractStatus,
+    StoredFact,
+    SubscriberLink,
+    UserId,
+    UserStatus,
+)
 from app.domain.names import read_name, show
 from app.domain.wishes.asking import Faults
 from app.domain.world import Change, World
@@ -37,12 +56,20 @@ def wish_contract(
     with faults.catching():
         contract = replace(contract, name=read_name(name, "name"))
     contract = replace(contract, products=_read_products(catalog, products, faults))
+    _refuse_idle_owner(world, owner, faults, "owner")
     faults.refuse()
     changes = [Change(None, contract)]
     changes += [
         Change(None, _level(contract.id, owner, p, AccessLevel.OWNER, stamp)) for p in sorted(contract.products)
     ]
     return Wish(changes=tuple(changes), paths={contract.id: ("owner",)}, asked=frozenset([owner]))
+
+
+def _refuse_idle_owner(world: World, owner: UserId, faults: Faults, *path: str) -> None:
+    """A contract in force has an owner who is active, whichever of the two comes first to be so."""
+    record = world.users.get(owner)
+    if record is not None and record.status is not UserStatus.ACTIVE:
+        faults.add(Conflict(f"`{show(record.user_name)}` is not active and cannot own a contract in force", path=path))
 
 
 def _read_products(catalog: Catalog, products: Sequence[str], faults: Faults) -> frozenset[str]:
@@ -83,6 +110,8 @@ def wish_contract_attributes(
             new = replace(new, name=read_name(name, "name"))
     if status is not None:
         new = replace(new, status=status)
+        if old.status is ContractStatus.ENDED and status is not ContractStatus.ENDED:
+            _refuse_idle_owner(world, old.owner, faults, "status")
     if products is not None:
         new = replace(new, products=_read_products(catalog, products, faults))
     faults.refuse()
@@ -174,6 +203,7 @@ def wish_transfer(world: World, contract: ContractId, to: UserId, *, stamp: Stam
     old = world.contracts[contract]
     if old.owner == to:
         return Wish(changes=(), asked=frozenset([to]))
+    _refuse_idle_owner(world, to, faults, "to")
     faults.refuse()
     changes: list[Change] = [Change(old, replace(old, owner=to))]
     for user, level in ((old.owner, AccessLevel.ADMINISTRATOR), (to, AccessLevel.OWNER)):

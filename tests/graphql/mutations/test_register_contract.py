@@ -110,3 +110,13 @@ async def test_all_faults_come_together(world: Gateway) -> None:
     assert next(error["expected"] for error in errors if error["path"] == ["products", "1"]) == (
         "one of `core`, `pbx`, `chatbots`"
     )
+
+
+async def test_an_owner_who_is_not_active_is_refused(world: Gateway) -> None:
+    """A16: nobody could act for it."""
+    await world.mutate("setUserStatus", {"user": {"userName": "cleo"}, "status": "SUSPENDED"})
+    given = {"number": "C-2", "name": "Second", "owner": {"userName": "cleo"}, "products": ["core"]}
+
+    (error,) = await world.refuse("registerContract", given)
+
+    assert (error["code"], error["path"]) == ("CONFLICT", ["owner"])

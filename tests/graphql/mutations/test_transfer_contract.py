@@ -1,5 +1,7 @@
 """transferContract: another owner; the former one becomes ADMINISTRATOR everywhere."""
 
+import pytest
+
 from tests.factories import Gateway, holder
 
 C1, ANA, BEN, CLEO = {"number": "C-1"}, {"userName": "ana"}, {"userName": "ben"}, {"userName": "cleo"}
@@ -72,3 +74,14 @@ async def test_unknown_references_are_refused_together(world: Gateway) -> None:
     errors = await world.refuse("transferContract", {"contract": {"number": "C-9"}, "to": {"userName": "nobody"}})
 
     assert [(error["code"], error["path"]) for error in errors] == [("NOT_FOUND", ["contract"]), ("NOT_FOUND", ["to"])]
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "ARCHIVED"])
+async def test_to_somebody_who_is_not_active_is_refused(world: Gateway, status: str) -> None:
+    """A16: a contract in force has an owner who is active, whichever of the two was first to be so."""
+    await world.mutate("setUserStatus", {"user": CLEO, "status": status})
+
+    (error,) = await world.refuse("transferContract", {"contract": C1, "to": CLEO})
+
+    assert (error["code"], error["path"]) == ("CONFLICT", ["to"])
+    assert error["message"] == "`cleo` is not active and cannot own a contract in force"

@@ -145,3 +145,19 @@ async def test_an_unknown_contract_is_refused(world: Gateway) -> None:
     (error,) = await world.refuse("updateContract", {"contract": {"number": "C-9"}, "name": "x"})
 
     assert (error["code"], error["path"]) == ("NOT_FOUND", ["contract"])
+
+
+@pytest.mark.parametrize("products", [None, []])
+async def test_one_that_has_ended_does_not_come_back_to_an_owner_who_is_gone(
+    world: Gateway, products: list[str] | None
+) -> None:
+    """A16: its owner may go once it has ended; with products or without, it needs another one to come back."""
+    ended = {"contract": C1, "status": "ENDED"} | ({} if products is None else {"products": products})
+    await world.mutate("updateContract", {**ended, "onDependents": "CASCADE"})
+    await world.mutate("setUserStatus", {"user": {"userName": "ben"}, "status": "ARCHIVED"})
+
+    (error,) = await world.refuse("updateContract", {"contract": C1, "status": "ACTIVE"})
+    assert (error["code"], error["path"]) == ("CONFLICT", ["status"])
+
+    await world.mutate("transferContract", {"contract": C1, "to": {"userName": "cleo"}})
+    await world.mutate("updateContract", {"contract": C1, "status": "ACTIVE"})
