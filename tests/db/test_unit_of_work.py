@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.db.unit_of_work import Database, WritingUnit
 from app.domain.audit import AuditEntry, ChangeRecord
@@ -70,6 +71,24 @@ async def test_a_dry_run_waits_for_nobody(gateway: Gateway) -> None:
         payload = await asyncio.wait_for(gateway.send("createUser", {"userName": "ana", "dryRun": True}), 2)
 
     assert payload["user"] is not None
+
+
+async def test_who_is_called_off_in_the_middle_of_a_statement_leaves_the_connection_to_the_others(
+    gateway: Gateway,
+) -> None:
+    """Fields of one document share a snapshot; where one fails the others are called off."""
+    services = gateway.services
+    slow: Any = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) FROM n"
+    )
+    async with services.database.reading(services.catalog) as unit:
+        called_off = asyncio.create_task(unit.reader.value(slow))
+        await asyncio.sleep(0.01)
+        called_off.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await called_off
+
+        assert await unit.audit.find_last_revision() == FIRST_REVISION
 
 
 # ---------------------------------------------------------------------- writing

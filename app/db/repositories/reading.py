@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CursorResult,
     LargeBinary,
     RowMapping,
     Select,
@@ -49,13 +50,23 @@ class Reader:
         )
 
     async def rows(self, statement: Select[Any]) -> list[RowMapping]:
-        async with self.turn:
-            result = await self.connection.execute(statement)
-            return list(result.mappings())
+        return list((await self._execute(statement)).mappings())
 
     async def value(self, statement: Select[Any]) -> Any:
+        return (await self._execute(statement)).scalar()
+
+    async def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
+        """The result of a statement, which ends even where whoever waits for it is called off.
+
+        A connection that is left in the middle of a statement is lost, with all that siblings still read by it.
+        """
         async with self.turn:
-            return (await self.connection.execute(statement)).scalar()
+            running = asyncio.ensure_future(self.connection.execute(statement))
+            try:
+                return await asyncio.shield(running)
+            finally:
+                if not running.done():
+                    await asyncio.wait([running])
 
 
 async def read_page(
