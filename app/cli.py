@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ from app.domain.verification import Verification
 from app.graphql.schema import print_schema
 from app.main import create_app, open_as_it_is, open_services
 from app.services.access import CheckAsked, check_many
-from app.services.audit import check_head, verify_chain
+from app.services.audit import check_head, list_attempts, verify_chain
 from app.services.callers import create_first_owner, issue_token, revoke_token
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
@@ -361,6 +362,14 @@ def export_head() -> None:
     click.echo(print_head(head if key is None else sign_head(head, key)))
     if key is None:
         _complain("the head is not signed: set PERMGATE_AUDIT_KEY_FILE to a file with a key, outside of the database")
+
+
+@audit.command("refusals")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The latest so many.")
+def show_refusals(limit: int) -> None:
+    """Print refused attempts to raise rights, newest first, a line of JSON each. The audit log holds changes alone."""
+    for event in _run(lambda services: list_attempts(services, limit=limit)):
+        click.echo(json.dumps(asdict(event) | {"at": event.at.isoformat()}, ensure_ascii=False))
 
 
 async def _verify(settings: Settings, head: Head | None) -> Verification:

@@ -45,7 +45,7 @@ def test_a_wrong_command_exits_64(run: Run, database: Path, arguments: str) -> N
     assert run(*arguments.split()).status == 64
 
 
-@pytest.mark.parametrize("command", ["audit", "audit verify", "audit head"])
+@pytest.mark.parametrize("command", ["audit", "audit verify", "audit head", "audit refusals"])
 def test_every_command_has_help(run: Run, command: str) -> None:
     result = run(*command.split(), "--help")
 
@@ -246,3 +246,28 @@ def test_a_key_that_is_none_is_a_fault_of_the_settings(
     assert (result.status, result.out) == (78, "")
     assert result.err.startswith("PERMGATE_AUDIT_KEY_FILE: ")
     assert str(path) in result.err
+
+
+def test_refused_attempts_are_printed_newest_first(run: Run, database: Path) -> None:
+    rows = [("2026-06-01 09:00:00.000000", "ana", "usr_a"), ("2026-06-02 09:00:00.000000", "ben", "usr_b")]
+    statement = (
+        "INSERT INTO security_events (at, actor, actor_id, action, refusals) VALUES ('{}', '{}', '{}', '{}', '{}')"
+    )
+    refusals = '[["NOT_PERMITTED", "you may not"]]'
+    change(database, *(statement.format(*row, "grantPermissions", refusals) for row in rows))
+
+    result = run("audit", "refusals", "--limit", "2")
+
+    assert result.status == 0
+    told = [json.loads(line) for line in result.out.splitlines()]
+    assert [(event["actor"], event["at"]) for event in told] == [
+        ("ben", "2026-06-02T09:00:00+00:00"), ("ana", "2026-06-01T09:00:00+00:00"),
+    ]  # fmt: skip
+    assert told[0]["refusals"] == [["NOT_PERMITTED", "you may not"]]
+    assert [json.loads(line)["actor"] for line in run("audit", "refusals", "--limit", "1").out.splitlines()] == ["ben"]
+
+
+def test_where_nobody_was_refused_nothing_is_printed(run: Run, database: Path) -> None:
+    result = run("audit", "refusals")
+
+    assert (result.status, result.out) == (0, "")

@@ -11,8 +11,9 @@ from app.domain.filters import AuditFilter
 from app.domain.heads import EXPECTED, Head, is_signed_by, read_head
 from app.domain.holders import ContractId
 from app.domain.paging import Page, Slice
+from app.domain.security import SecurityEvent
 from app.domain.verification import BEFORE_ALL, Chain, Verification
-from app.services.context import Reading
+from app.services.context import Reading, Services
 
 BATCH = 200  # entries read at once for verifying: some hundred kilobytes, hashed in a few milliseconds
 
@@ -27,6 +28,12 @@ async def find_entries(reading: Reading, revisions: Sequence[int]) -> Sequence[A
 async def list_entries(reading: Reading, wanted: AuditFilter, part: Slice) -> Page[AuditEntry]:
     """A page of entries, newest first: all, or those that change nothing but contracts whose history one may view."""
     return await reading.unit.audit.read_page(await _seen(reading, wanted), part)
+
+
+async def list_attempts(services: Services, *, limit: int) -> Sequence[SecurityEvent]:
+    """The latest refused attempts to raise rights, newest first, for whoever owns the machine."""
+    async with services.database.reading(services.catalog) as unit:
+        return await unit.security.read(limit=limit)
 
 
 async def find_next_entry(reading: Reading, revision: int) -> AuditEntry | None:
