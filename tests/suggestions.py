@@ -39,15 +39,18 @@ from app.domain.holders import (
 from app.domain.requirements import AtLeast, FactHolds, FactTest, Requirement, TargetAtLeast
 from app.domain.rights import Evaluation
 from app.domain.values import Level, MembersType, Reach, ScopeType, Value
-from app.domain.world import World
+from app.domain.world import Change, World
 from tests.oracle import enforced_rules, join, leaves_of
 from tests.worlds import NOON, Case
 
 # ---------------------------------------------------------------------- what a suggestion does
 
 
-def apply_suggestions(case: Case, chosen: Collection[Suggestion]) -> World:
-    """The world with all of these carried out at once. Of two levels, or two facts, the higher stands."""
+def apply_suggestions(case: Case, chosen: Collection[Suggestion], world: World | None = None) -> World:
+    """The world with all of these carried out at once. Of two levels, or two facts, the higher stands.
+
+    `world` is that of the case, for whoever has it at hand.
+    """
     ended: set[RowId] = set()
     added: dict[object, Record] = {}
     # Sorted by what they say, so that the higher of two levels or amounts comes last and stands.
@@ -96,8 +99,9 @@ def apply_suggestions(case: Case, chosen: Collection[Suggestion]) -> World:
                 )
             case EndRow(row):
                 ended.add(row.id)
-    kept = [record for record in case.records if record.id not in ended]
-    return World.of([*kept, *added.values()])
+    changes = [Change(record, None) for record in case.records if record.id in ended]
+    changes += [Change(None, record) for record in added.values()]
+    return (world or World.of(case.records)).changed(changes)
 
 
 def _strength(suggestion: Suggestion) -> tuple[int, bool]:
@@ -266,11 +270,12 @@ class Trials:
     def __init__(self, case: Case, node: Permission | Operation, asked: Value | None) -> None:
         self.case, self.node, self.asked = case, node, asked
         self._program = compile_catalog(case.catalog)
+        self._world = case.world
         self._answers: dict[frozenset[Suggestion], bool] = {}
 
     def is_allowed_after(self, chosen: frozenset[Suggestion]) -> bool:
         if chosen not in self._answers:
-            world = apply_suggestions(self.case, chosen)
+            world = apply_suggestions(self.case, chosen, self._world)
             evaluation = Evaluation(self._program, world, contract=self.case.contract, at=self.case.at)
             effective = evaluation.effective(self.case.subject)
             self._answers[chosen] = evaluation.decide(effective, self.node, self.asked).allowed

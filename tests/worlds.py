@@ -167,6 +167,19 @@ class Choices:
         return [self.pick(options) for _ in range(self.below(most + 1))] if options else []
 
 
+POOL_SIZE = 768  # a case of everything takes some 370 choices, and hardly ever 600
+
+
+class Pool(Choices):
+    """Choices that are read off bytes, one a choice; where the bytes end, the first of everything is chosen."""
+
+    def __init__(self, pool: bytes) -> None:
+        self._pool = iter(pool)
+
+    def below(self, count: int) -> int:
+        return 0 if count == 1 else next(self._pool, 0) % count
+
+
 def draw_value(choices: Choices, kind: ValueType) -> Value:
     """A value above nothing."""
     match kind:
@@ -639,5 +652,5 @@ def draw_case(choices: Choices) -> Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A case of everything, drawn."""
-    return draw_case(Choices(draw))
+    """A case of everything, drawn as one text of bytes: four times as fast as hundreds of small draws."""
+    return draw_case(Pool(draw(st.binary(min_size=POOL_SIZE, max_size=POOL_SIZE))))
