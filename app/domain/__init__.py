@@ -11,5 +11,6 @@ by difference, in `changes`: it may not newly break a requirement that a manual 
     values        the lattices          requirements  what a right needs       catalog   which rights there are
     holders       people and rows       world         all that is known now    compiled  the same as bits
     rights        the one decision      decisions     a check, whole           fixes     smallest sets of changes
-    explanation   why, and what would change it       changes  what a write would do
+    explanation   why, and what would change it       changes       what a write would do
+    violations    what it would newly break           warnings      what it does that is worth saying
 """
