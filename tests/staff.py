@@ -43,7 +43,7 @@ from app.domain.violations import Judgement
 from app.domain.world import Change, World
 from tests.drafts import alfa, core, fact, permission, subject, target
 from tests.gatekeeping import authority_of, gateway_system
-from tests.worlds import NOON
+from tests.worlds import NOON, scope_type
 
 ON = Switch(True)
 VIEW, MODIFY, DELETE = Level(1), Level(2), Level(3)
@@ -54,6 +54,7 @@ SAMS, AGENTS, BOTS = map(RoleId, ("sams", "agents", "bots"))
 CREW, DESK = map(TeamId, ("crew", "desk"))
 C1, C2 = map(ContractId, ("c1", "c2"))
 
+SIDES = scope_type("base left right", "base<left base<right")
 CATALOG = build_catalog(
     [
         core("core", "tel"),
@@ -71,6 +72,8 @@ CATALOG = build_catalog(
             permission("alfa.in_mode", None, subject("alfa.mode")),
             permission("alfa.listen", None, target("alfa.tone")),
             permission("alfa.charge", None, fact("credit", 1)),
+            permission("alfa.scored", None, fact("score", 1)),
+            permission("alfa.sides", SIDES),
         ),
         gateway_system(),
     ],

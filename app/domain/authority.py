@@ -68,21 +68,22 @@ class Authority:
     def giving(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
         """The most that the caller can give there: what the caller has, under the ceiling of a service account."""
         having = self.having(contract, at)
-        return having if not self._is_service else self.program.meet(having, self._ceiling(contract, at or self.at))
+        return having if not self.is_service else self.program.meet(having, self._ceiling(contract, at or self.at))
 
     def bound(self, number: int, contract: ContractId | None, at: datetime | None = None) -> bool:
         """Whether the caller is bound by a restriction there, and so lifts it from nobody.
 
         A service account is bound by what its ceiling is; without a ceiling of roles by everything.
         """
-        if self._is_service and (
+        if self.is_service and (
             self._ceiling_roles == frozenset() or self.program.holds_any(self._ceiling(contract, at or self.at), number)
         ):
             return True
         return self.program.holds_any(self.having(contract, at), number)
 
     @property
-    def _is_service(self) -> bool:
+    def is_service(self) -> bool:
+        """Whether the caller is a machine, which gives nothing beyond its ceiling."""
         return self.user is not None and self.user.kind is UserKind.SERVICE
 
     @property
@@ -118,7 +119,7 @@ class Authority:
 
     def caps_level(self, contract: ContractId, product: str, level: AccessLevel) -> bool:
         """Whether the ceiling of a service account lies below a level of a product of a contract."""
-        if not self._is_service or self.user is None:
+        if not self.is_service or self.user is None:
             return False
         ceilings = () if self.user.ceiling is None else self.user.ceiling.levels
         return not any(

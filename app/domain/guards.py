@@ -268,9 +268,7 @@ class Guard:
         for contract in dict.fromkeys((*self._scopes(user), *inside)):
             for at in self._moments(user, contract):
                 # A token passes on what a service account must not pass on; and it opens what the facts open to others.
-                most = authority.having(contract, at)
-                if authority.user is not None and authority.user.kind is UserKind.SERVICE:
-                    most = authority.giving(contract, at)
+                most = authority.giving(contract, at) if authority.is_service else authority.having(contract, at)
                 open_now = judgement.evaluation(False, contract, at).effective(Subject(user=user)).certain
                 label = self._find_more(self._whole(False, user, contract, at), most) or self._find_more(
                     open_now, authority.held(contract, at)

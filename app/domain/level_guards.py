@@ -24,6 +24,8 @@ def guard_levels(
         row, path = change.record, paths.get(change.record.id, ())
         if isinstance(row, User):
             yield from _guard_ceiling(authority, change)
+        if isinstance(row, Contract):
+            yield from _guard_owning(authority, change, path=path)
         if not isinstance(row, Access) or row.contract is None or moves_with_contract(judgement, change):
             continue
         if change.after is None and (row.user, row.contract, row.product) in set_anew:
@@ -48,6 +50,22 @@ def _guard_level(
         )
     elif level is not None and authority.caps_level(row.contract, row.product, level):
         yield NotPermitted(f"`{level}` in `{row.product}` is above what this account can ever set", path=path)
+
+
+def _guard_owning(authority: Authority, change: Change, *, path: tuple[str, ...]) -> Iterator[DomainError]:
+    """Why a service account may not make an owner: an OWNER is within few ceilings, of a new contract within none."""
+    new, old = change.after, change.before
+    if not authority.is_service or not isinstance(new, Contract):
+        return
+    known = isinstance(old, Contract) and old.owner == new.owner
+    owned = new.products - old.products if isinstance(old, Contract) and known else new.products
+    if not known and not owned:
+        yield NotPermitted("to make an owner of a contract is above what this account can ever do", path=path)
+    for product in sorted(owned):
+        if authority.caps_level(new.id, product, AccessLevel.OWNER):
+            yield NotPermitted(
+                f"`{AccessLevel.OWNER}` in `{product}` is above what this account can ever set", path=path
+            )
 
 
 def _guard_ceiling(authority: Authority, change: Change) -> Iterator[DomainError]:

@@ -258,6 +258,10 @@ def levels_are_set_as_section_7_says(sides: Sides) -> None:
             assert any((c, p) == (contract, product) and rung(wanted) <= rung(most) for c, p, most in caps)
     for contract in deed.after.contracts.values():
         assert_owned(deed, contract)
+        if deed.before.users[deed.caller].kind is UserKind.SERVICE:  # whose ceiling, as drawn, holds no OWNER
+            former = deed.before.contracts.get(contract.id)
+            assert former is not None
+            assert (contract.owner, contract.products - former.products) == (former.owner, frozenset())
 
 
 def levelled(deed: Deed) -> set[tuple[UserId, ContractId, str]]:
@@ -444,6 +448,8 @@ def is_plain_change(sides: Sides, change: Change) -> bool:
         if change.after != plain:
             return False
     if isinstance(record, User) and (record.is_owner or record.kind is UserKind.SERVICE):
+        return False
+    if isinstance(record, Contract) and sides.deed.before.users[caller].kind is UserKind.SERVICE:
         return False
     if isinstance(record, Contract) and (change.before is None or change.before.owner != record.owner):  # type: ignore[union-attr]
         return False

@@ -59,6 +59,7 @@ from tests.staff import (
     PROGRAM,
     SAM,
     SAMS,
+    SIDES,
     TOMORROW,
     VIEW,
     WIM,
@@ -370,10 +371,44 @@ def test_a1_what_comes_along_counts_where_it_was_cut_off_on_the_way() -> None:
     assert trial(*narrowed, hidden, barrier).codes(*end(barrier)) == set()
 
 
+def test_a1_what_comes_along_counts_though_the_holder_is_kept_from_it() -> None:
+    narrowed = (grant(SAM, "alfa.giver"), limit(SAM, "alfa.implied"))
+    barrier = limit(ROLE, "alfa.giver")
+    there = (role(ROLE), grant(ROLE, "alfa.giver"), limit(ROLE, "alfa.implied"), barrier, assigned(ANN, ROLE))
+    assert trial(*narrowed, *there).codes(*end(barrier)) == {GIVING}
+    assert trial(narrowed[0], *there).codes(*end(barrier)) == set()
+
+
+def test_a1_what_a_holder_will_include_is_given_by_lifting_today() -> None:
+    barrier = limit(ANN, "alfa.wide")
+    coming = (role(ROLE), grant(ROLE, "alfa.wide", valid_from=TOMORROW))
+    assert trial(*coming, barrier, assigned(ANN, ROLE)).codes(*end(barrier)) == {GIVING}
+    assert trial(*coming, barrier).codes(*new(assigned(ANN, ROLE))) == {GIVING}
+    assert trial(*coming, barrier).codes(*new(assigned(ANN, ROLE, valid_until=TOMORROW))) == set()
+
+
+def test_a1_a_parent_is_judged_by_itself() -> None:
+    roles = trial(role(ROLE), limit(ROLE, "alfa.wide"), role(OTHER_ROLE), grant(OTHER_ROLE, "alfa.wide"))
+    assert roles.codes(Change(role(ROLE), role(ROLE, OTHER_ROLE))) == {GIVING}
+    teams = trial(team(TEAM), limit(TEAM, "alfa.wide"), team(OTHER_TEAM), grant(OTHER_TEAM, "alfa.wide"))
+    assert teams.codes(Change(team(TEAM), team(TEAM, OTHER_TEAM))) == {GIVING}
+
+
+def test_what_the_holder_has_already_need_not_be_held_by_the_giver() -> None:
+    left, right = SIDES.down({"left"}), SIDES.down({"right"})
+    there = trial(grant(SAM, "alfa.sides", right), grant(AGENTS, "alfa.sides", left))
+    assert there.codes(*new(grant(AGENTS, "alfa.sides", right))) == {LACKING}  # but whom one touches may have no more
+    whole = trial(grant(SAM, "alfa.sides", right), grant(ROLE, "alfa.sides", left), role(ROLE), assigned(SAM, ROLE))
+    assert whole.codes(*new(grant(ROLE, "alfa.sides", right))) == set()
+
+
 def test_a1_a_suspended_right_is_not_held() -> None:
     assert trial(grant(SAM, "alfa.above")).codes(*new(grant(ANN, "alfa.above"))) == {GIVING}
     whole = trial(grant(SAM, "alfa.above"), grant(SAM, "alfa.below"))
     assert whole.codes(*new(grant(ANN, "alfa.above"))) == set()
+    narrowed = trial(grant(SAM, "alfa.above"), grant(SAM, "alfa.below"), limit(SAM, "alfa.below", None, C1))
+    assert narrowed.codes(*new(grant(ANN, "alfa.above", ON, C2))) == set()
+    assert narrowed.codes(*new(grant(ANN, "alfa.above", ON, C1))) == {GIVING}
 
 
 def test_waking_a_suspended_right_is_not_giving_it() -> None:
@@ -639,10 +674,13 @@ def test_a4_a_token_needs_its_right_everywhere() -> None:
     assert Trial(inside).token(ANN) == [LACKING]
 
 
-def test_a4_a_token_opens_what_a_link_or_a_fact_opens() -> None:
-    listening = (grant(SAM, "alfa.charge"), grant(ANN, "alfa.charge"), level(SAM, AccessLevel.USER),
-                 level(ANN, AccessLevel.USER))  # fmt: skip
-    assert trial(*listening).token(ANN) == []
+def test_a4_a_token_opens_what_a_fact_opens_to_its_bearer() -> None:
+    scored = StoredFact(name="score", text="1", user=ANN, **row("score"))  # type: ignore[arg-type]
+    rights = (grant(SAM, "alfa.scored"), grant(ANN, "alfa.scored"))
+    assert trial(*rights).token(ANN) == []
+    assert trial(*rights, scored).token(ANN) == [RAISING]
+    mine = replace(scored, id=RowId("mine"), user=SAM)
+    assert trial(*rights, scored, mine).token(ANN) == []
 
 
 def test_a4_a_machine_has_no_token_beyond_its_ceiling() -> None:
@@ -682,6 +720,11 @@ def test_a_ceiling_is_of_values_contracts_and_times_too() -> None:
     narrowed = bot(grant(BOTS, "alfa.plain"), limit(BOTS, "alfa.plain", None, C1))
     assert narrowed.codes(*new(grant(ANN, "alfa.plain"))) == {GIVING}
     assert narrowed.codes(*new(grant(ANN, "alfa.plain", ON, C2))) == set()
+
+
+def test_what_comes_along_is_within_a_ceiling_too() -> None:
+    ceiling = (grant(BOTS, "alfa.giver"), limit(BOTS, "alfa.implied"))
+    assert bot(*ceiling, grant(BOT, "alfa.giver")).codes(*new(grant(ANN, "alfa.giver"))) == set()
 
 
 def test_a_ceiling_without_the_right_held_gives_nothing() -> None:
@@ -899,6 +942,12 @@ def test_an_administrator_never_changes_an_owner_of_another_source() -> None:
     assert Trial((*MANAGER, *both)).codes(*change) == {LACKING}
 
 
+def test_what_is_left_by_another_source_is_what_is_set() -> None:
+    both = (level(ANN, ADMIN), level(ANN, USER), level(SAM, ADMIN))
+    assert Trial((*MANAGER, *both)).codes(*end(both[0])) == set()
+    assert Trial((*MANAGER, *both[:1], *both[2:])).codes(*end(both[0])) == {LACKING}
+
+
 def test_levels_of_one_contract_set_none_in_another() -> None:
     assert trial(level(SAM, ADMIN)).codes(*new(level(ANN, USER, "tel", C2))) == {LACKING}
     for status in (ContractStatus.SUSPENDED, ContractStatus.ENDED):
@@ -931,12 +980,33 @@ def test_a_service_account_sets_no_level_above_its_ceiling() -> None:
     assert bot(level(BOT, ADMIN), there, ceiling=None).codes(*end(there)) == set()
 
 
+def test_a_service_account_makes_no_owner_beyond_its_ceiling() -> None:
+    assert bot().codes(*registered(ANN)) == {LACKING}
+    assert bot().codes(*new(contract(ContractId("c3"), ANN, products=frozenset()))) == {LACKING}
+    smaller = contract(C1, OSCAR, products=frozenset({"core"}))
+    added = Change(smaller, contract(C1, OSCAR))
+    assert bot(smaller).codes(added) == {LACKING}
+    assert bot(smaller).codes(Change(smaller, replace(smaller, name="x"))) == set()
+    within = Ceiling(levels=frozenset({(C1, "tel", OWNER)}))
+    assert bot(smaller, ceiling=within).codes(added) == set()
+    mine = owned(C1, BOT)
+    handed = wish_transfer(World.of([*PEOPLE, *mine]), C1, ANN, stamp=stamp(), faults=Faults()).changes
+    assert bot(*mine).codes(*handed) == {LACKING}
+    both = Ceiling(levels=frozenset({(C1, "tel", OWNER), (C1, "core", OWNER)}))
+    assert bot(*mine, ceiling=both).codes(*handed) == set()
+
+
 def test_a4_a_ceiling_of_levels_is_raised_by_those_who_set_them() -> None:
     machine = person(BOT, kind=UserKind.SERVICE)
     higher = Change(machine, replace(machine, ceiling=Ceiling(levels=frozenset({(C1, "tel", USER)}))))
     assert trial(machine).codes(higher) == {LACKING}
     assert trial(machine, level(SAM, USER)).codes(higher) == {LACKING}
     assert trial(machine, level(SAM, ADMIN)).codes(higher) == set()
+    other = person(UserId("bot2"), kind=UserKind.SERVICE)
+    higher = Change(other, replace(other, ceiling=Ceiling(levels=frozenset({(C1, "tel", ADMIN)}))))
+    for most, expected in ((ADMIN, set()), (USER, {LACKING})):
+        setting = bot(level(BOT, ADMIN), other, ceiling=Ceiling(levels=frozenset({(C1, "tel", most)})))
+        assert setting.codes(higher) == expected
 
 
 def registered(owner: UserId) -> tuple[Change, ...]:
@@ -967,6 +1037,9 @@ def test_a_contract_is_handed_over_by_its_owner_or_an_account_owner() -> None:
     shut = contract(C1, OSCAR, status=ContractStatus.SUSPENDED)
     handed = wish_transfer(World.of([*PEOPLE, shut]), C1, ANN, stamp=stamp(), faults=Faults()).changes
     assert Trial((*PEOPLE, shut), caller=OSCAR).codes(*handed) == set()
+    for more in (new(level(OSCAR, USER, "tel")), end(level(WIM, USER)), new(level(WIM, USER))):
+        there = Trial((*PEOPLE, shut, level(WIM, USER)), caller=OSCAR)
+        assert there.codes(*handed, *more) == {LACKING}, more
     reopened = (Change(shut, contract(C1, ANN)), *handed[1:])
     assert Trial((*PEOPLE, shut), caller=OSCAR).codes(*reopened) == {LACKING}
 
@@ -997,6 +1070,8 @@ def test_a_product_that_is_added_makes_its_owner_owner_there() -> None:
     assert len(added.changes) == 2
     assert Trial(records).codes(*added.changes) == set()
     assert Trial(records).codes(added.changes[0], *new(level(ANN, USER, "tel"))) == {LACKING}
+    stale = level(ANN, USER, "tel")
+    assert Trial((*records, stale)).codes(*added.changes, *end(stale)) == {LACKING}
 
 
 # ---------------------------------------------------------------------- a16: owners
@@ -1042,6 +1117,8 @@ def test_a16_the_level_of_a_contracts_owner_moves_only_with_the_contract() -> No
     assert Trial(PEOPLE).owner_codes(*end(mine), *new(replace(mine, id=RowId("again")))) == []
     fewer = Change(contract(C1, OSCAR), contract(C1, OSCAR, products=frozenset({"tel"})))
     assert Trial(PEOPLE).owner_codes(fewer, *end(mine)) == []
+    ended = contract(C1, OSCAR, status=ContractStatus.ENDED)
+    assert Trial((*PEOPLE, ended)).owner_codes(*end(mine)) == []
 
 
 def test_nobody_appoints_an_owner() -> None:
@@ -1068,3 +1145,5 @@ def test_a_right_that_only_owners_could_manage_is_a_warning() -> None:
     second = (*MANAGER, *every_right(WIM), grant(WIM, "alfa.plain"))
     assert warned(*end(grant(SAM, "alfa.plain")), records=second) == []
     assert warned(*new(grant(ANN, "alfa.plain"))) == []
+    hanging = grant(SAM, "alfa.listen")
+    assert len(warned(*end(hanging), records=(*MANAGER, hanging))) == 1
