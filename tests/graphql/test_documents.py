@@ -68,7 +68,10 @@ async def test_introspection_tells_the_schema(world: Gateway) -> None:
       __type(name: "UserRef") { kind isOneOf inputFields { name } } }""")
 
     assert data == {
-        "__schema": {"queryType": {"name": "Query"}, "mutationType": {"name": "Mutation"}, "subscriptionType": None},
+        "__schema": {
+            "queryType": {"name": "Query"}, "mutationType": {"name": "Mutation"},
+            "subscriptionType": {"name": "Subscription"},
+        },
         "__type": {
             "kind": "INPUT_OBJECT", "isOneOf": True,
             "inputFields": [{"name": "id"}, {"name": "userName"}, {"name": "externalId"}],
@@ -155,7 +158,8 @@ CREATE = 'createUser(input: {userName: "ana"}) { revision }'
         ("query A { revision } query A { revision }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ revision } query A { revision }", "GRAPHQL_VALIDATION_FAILED"),
         ("fragment f on Query { revision }", "GRAPHQL_VALIDATION_FAILED"),
-        ("subscription { changes { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { nothing { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { changes { id } }", "BAD_REQUEST"),  # over a WebSocket alone
         (f"mutation {{ {CREATE} nothing }}", "GRAPHQL_VALIDATION_FAILED"),
         ("type User { id: ID }", "GRAPHQL_VALIDATION_FAILED"),
     ],
