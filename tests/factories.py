@@ -391,6 +391,7 @@ class Gateway:
     @asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:
         """Asserts that nothing is written meanwhile: same revision, same audit head, every row the same."""
+        await self.services.uses.finish()  # that a token was used is written beside the requests
         before = _read_what_counts(self.path)
         yield
         assert _read_what_counts(self.path) == before
