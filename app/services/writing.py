@@ -33,6 +33,7 @@ from app.domain.errors import (
 )
 from app.domain.guards import Guard, guard_owners, warn_unmanageable
 from app.domain.holders import Limit, RoleId, TeamId, UserId
+from app.domain.likeness import warn_of_look
 from app.domain.names import read_name, read_text
 from app.domain.security import note_attempt
 from app.domain.violations import Judgement
@@ -328,7 +329,8 @@ async def weigh_wish(writing: Writing, before: World, wish: Wish) -> tuple[Outco
 
 async def find_warnings(writing: Writing, outcome: Outcome) -> tuple[DomainError, ...]:
     """Everything that is worth knowing of a change that nothing stands in the way of."""
-    return cut_refusals([*outcome.warnings, *writing.warnings, *await _warn_unmanageable(writing, outcome)])
+    unmanageable = await _warn_unmanageable(writing, outcome)
+    return cut_refusals([*outcome.warnings, *writing.warnings, *warn_of_look(outcome.changes), *unmanageable])
 
 
 async def _warn_unmanageable(writing: Writing, outcome: Outcome) -> list[DomainError]:

@@ -235,3 +235,23 @@ def test_every_natural_key_is_tried_here() -> None:
         if not field.endswith(".id")
     }
     assert refs == {f"{key.query.capitalize()}Ref.{key.ref}" for key in KEYS.values()}
+
+
+@EVERY_KEY
+async def test_a_name_that_may_be_taken_for_another_is_warned_of_and_stays_another(gateway: Gateway, key: Key) -> None:
+    """T32 of names: letters of two scripts in one word, and letters in another form, told by their numbers."""
+    found = await key.give(gateway, "ada")
+
+    for name, spelt in (("ad\u0430", "ad\\u0430"), ("\uff41da", "\\uff41da"), ("\u0391da", "\\u0391da")):
+        payload = await gateway.send(key.mutation, key._input(name))
+        assert payload["errors"] == []
+        (warning,) = payload["warnings"]
+        assert (warning["code"], warning["path"]) == ("ADVISORY", [key.field])
+        assert f"`{spelt}`" in warning["message"]
+    assert (await key.find(gateway, "ada"))["id"] == found
+
+
+async def test_a_name_of_one_script_a_word_is_a_name_like_any(gateway: Gateway) -> None:
+    for name in ("ada", "\u0430\u0434\u0430", "\u6c49\u5b57 kanji", "ad\u00e4", "ada \u0430\u0434\u0430", "a1\u0430"):
+        payload = await gateway.mutate("createUser", {"userName": name})
+        assert (name, payload["warnings"]) == (name, [])
