@@ -424,7 +424,8 @@ class Guard:
             if permission.access_level:
                 continue
             if permission.polarity is Polarity.SETTING:
-                raised = not permission.value_type.at_least(before, after)
+                mine = program.value(self.authority.having(contract, at), number)
+                raised = not permission.value_type.at_least(permission.value_type.join(before, mine), after)
                 if raised and holder == self.authority.caller and _opens(program.catalog, permission):
                     message = f"rights stand on `{permission.label}`, so nobody gives it to themselves"
                     yield number, SelfElevation(message, path=path)

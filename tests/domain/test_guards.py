@@ -434,6 +434,10 @@ def test_a3_nobody_gives_themselves_a_setting_on_which_a_right_stands() -> None:
     for change in (*new(grant(SAM, "alfa.mode")), *new(grant(SAMS, "alfa.mode")), *new(grant(CREW, "alfa.mode"))):
         assert asleep.codes(change) == {RAISING}
     assert asleep.codes(*new(grant(SAM, "alfa.tone"))) == set()
+    # What one has already one may give oneself again.
+    assert trial(grant(SAM, "alfa.mode")).codes(*new(grant(SAM, "alfa.mode", ON, C1))) == set()
+    ending = trial(grant(SAM, "alfa.mode", valid_until=TOMORROW))
+    assert ending.codes(*new(grant(SAM, "alfa.mode"))) == {RAISING}
 
 
 # ---------------------------------------------------------------------- a2
