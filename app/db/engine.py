@@ -6,9 +6,11 @@ own late BEGIN lets two check-then-write transactions pass the same guard. Its o
 given our folding of names as the function `FOLD`.
 """
 
+import asyncio
 import sqlite3
+from collections.abc import Awaitable
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
@@ -16,11 +18,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.domain.names import fold_name
 
+T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
 POOL_SIZE = 8  # readers at once; each is a thread with SQLite
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
 FOLD = "permgate_fold"  # the SQL function that folds a name for searching
 BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
+
+
+async def finish(work: Awaitable[T]) -> T:
+    """The result of some work of a connection, which ends even where whoever waits for it is called off.
+
+    A connection that is left in the middle of anything is lost, and its thread may outlive the event loop.
+    """
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    finally:
+        if not running.done():
+            await asyncio.wait([running])
 
 
 def create_engine(address: str) -> AsyncEngine:

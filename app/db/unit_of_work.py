@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables
-from app.db.engine import BEGIN_OPTION, create_engine
+from app.db.engine import BEGIN_OPTION, create_engine, finish
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of, columns_of_entry
 from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
@@ -125,18 +125,29 @@ class Database:
         self, catalog: Catalog = NO_CATALOG, *, known_at: int | None = None
     ) -> AsyncIterator[ReadingUnit]:
         """A snapshot to read from; it ends without a trace."""
-        async with self.engine.connect() as connection:
+        async with self._connect() as connection:
             yield ReadingUnit(connection, catalog, known_at=known_at)
 
     @asynccontextmanager
     async def writing(self, catalog: Catalog = NO_CATALOG) -> AsyncIterator[WritingUnit]:
         """A transaction that holds the write lock from its beginning; it commits unless an error leaves it."""
-        async with self._writing, self.engine.connect() as connection:
+        async with self._writing, self._connect() as connection:
             await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
             async with connection.begin():
                 yield WritingUnit(connection, catalog)
         for hear in self.after_commit:
             hear()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of the pool, opened and given back whole, though whoever asked for it is called off."""
+        connection = self.engine.connect()
+        try:
+            await finish(connection.start())
+            yield connection
+        finally:
+            if connection.sync_connection is not None:
+                await finish(connection.close())
 
     async def close(self) -> None:
         await self.engine.dispose()

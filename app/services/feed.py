@@ -28,7 +28,7 @@ class Feed:
         self._waiting: dict[asyncio.Future[None], tuple[int, datetime | None]] = {}
         self._hint = asyncio.Event()  # this process has committed
         self._watch: asyncio.Task[None] | None = None
-        self._failing = False
+        self._failing = self._closed = False
         database.after_commit.append(self._hint.set)
 
     def note(self, revision: int) -> None:
@@ -49,9 +49,10 @@ class Feed:
             del self._waiting[woken]
 
     async def close(self) -> None:
-        """Stops watching."""
+        """Stops watching, once what is being read has been read."""
+        self._closed = True
+        self._hint.set()
         if self._watch is not None:
-            self._watch.cancel()
             await asyncio.wait([self._watch])
 
     def _is_due(self, after: int, until: datetime | None) -> bool:
@@ -59,7 +60,7 @@ class Feed:
 
     async def _watch_database(self) -> None:
         """Looks again and again, as long as anybody waits. A database that does not answer is asked the next time."""
-        while self._waiting:
+        while self._waiting and not self._closed:
             self._hint.clear()
             try:
                 async with self._database.reading() as unit:

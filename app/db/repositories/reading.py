@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.engine import FOLD
+from app.db.engine import FOLD, finish
 from app.domain.catalog import Catalog
 from app.domain.names import fold_search
 from app.domain.paging import Page, Slice
@@ -56,17 +56,9 @@ class Reader:
         return (await self._execute(statement)).scalar()
 
     async def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
-        """The result of a statement, which ends even where whoever waits for it is called off.
-
-        A connection that is left in the middle of a statement is lost, with all that siblings still read by it.
-        """
+        """The result of a statement: siblings still read by the connection when one of them is called off."""
         async with self.turn:
-            running = asyncio.ensure_future(self.connection.execute(statement))
-            try:
-                return await asyncio.shield(running)
-            finally:
-                if not running.done():
-                    await asyncio.wait([running])
+            return await finish(self.connection.execute(statement))
 
 
 async def read_page(
