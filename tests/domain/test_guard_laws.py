@@ -112,10 +112,11 @@ def accepted(story: Story) -> Iterator[Sides]:
 # ---------------------------------------------------------------------- the laws of what is accepted
 
 
+@pytest.mark.parametrize("part", range(5))  # 500 stories in all, 10,000 deep: parts are shared out to processors
 @pytest.mark.parametrize(
-    "count", [pytest.param(500, id="default"), pytest.param(10_000, id="deep", marks=pytest.mark.deep)]
+    "count", [pytest.param(100, id="default"), pytest.param(2_000, id="deep", marks=pytest.mark.deep)]
 )
-def test_every_law_holds_whatever_is_tried_by_whom(count: int) -> None:
+def test_every_law_holds_whatever_is_tried_by_whom(count: int, part: int) -> None:
     @settings(max_examples=count, deadline=None, suppress_health_check=LARGE)
     @given(stories())
     def look(story: Story) -> None:
@@ -408,13 +409,24 @@ def is_plain(sides: Sides) -> bool:
                     continue
                 if sides.raised(giving, after.close(sides.value(after, holder))):
                     return False
+                if is_setting_of_ones_own(sides, change, before, sides.value(after, holder)):
+                    return False
             given = change.after if counts_at(change, contract, at) else None
-            if isinstance(given, Grant) and sides.raised(giving, after.close({given.node: given.value})):
+            if isinstance(given, Grant) and (
+                sides.raised(giving, after.close({given.node: given.value}))
+                or is_setting_of_ones_own(sides, change, before, {given.node: given.value})
+            ):
                 return False
             wakes = isinstance(change.before, User) and change.before.status is not UserStatus.ACTIVE
             if wakes and isinstance(change.after, User) and sides.raised(giving, whole(after, change.after.id)):
                 return False
     return True
+
+
+def is_setting_of_ones_own(sides: Sides, change: Change, before: Oracle, given: Values) -> bool:
+    """Whether a row gives the caller a setting that they have less of, though a limit hides it today."""
+    mine = getattr(change.after, "holder", None) == sides.deed.caller
+    return mine and bool(sides.raised(sides.value(before, sides.deed.caller), given, Polarity.SETTING))
 
 
 def given_by(change: Change) -> tuple[HolderId, ...]:
