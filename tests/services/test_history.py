@@ -4,7 +4,7 @@ Random histories of real changes through the services, catalogs that change in b
 some questions are asked and the whole answers kept: checks, explanations, effective rights, operations. At the end they
 are asked again, about then: by revision and by time, with rows revoked, people archived and nodes gone since.
 
-By default 20 histories; `-m deep` 200.
+By default 10 histories; `-m deep` 200.
 """
 
 import asyncio
@@ -337,7 +337,7 @@ async def make_history(template: Template, folder: Path, seed: int) -> History:
 
 
 @pytest.mark.parametrize(
-    "histories", [pytest.param(20, id="default"), pytest.param(200, id="deep", marks=pytest.mark.deep)]
+    "histories", [pytest.param(10, id="default"), pytest.param(200, id="deep", marks=pytest.mark.deep)]
 )
 def test_law_8_what_is_answered_about_then_is_what_was_answered_then(
     histories: int, stocked_template: Template, tmp_path: Path

@@ -2,7 +2,7 @@
 
 Of a request for several things the simulation is asked for each of them. Its violations are the errors of the dry run
 and of the write, its warnings theirs, each at its place; and what it said would be different is what is different after
-the write. By default 50 worlds, 500 with `-m deep`.
+the write. By default 25 worlds, 500 with `-m deep`.
 """
 
 import asyncio
@@ -480,7 +480,7 @@ class Dice(Choices):
 
 
 @pytest.mark.parametrize(
-    "worlds", [pytest.param(range(50), id="default"), pytest.param(range(50, 550), id="deep", marks=pytest.mark.deep)]
+    "worlds", [pytest.param(range(25), id="default"), pytest.param(range(50, 550), id="deep", marks=pytest.mark.deep)]
 )
 def test_simulation_dry_run_and_write_agree(template: Template, tmp_path: Path, worlds: range) -> None:
     counts = [asyncio.run(live(template, Dice(seed), tmp_path / f"{seed}.db")) for seed in worlds]
