@@ -75,6 +75,14 @@ def check_file(engine: AsyncEngine) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    try:
+        _set_pragmas(connection)
+    except Exception:
+        connection.close()  # the pool does not know of it yet, and its thread would outlive the event loop
+        raise
+
+
+def _set_pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
     connection.create_function(FOLD, 1, fold_name, deterministic=True)
     cursor = connection.cursor()
