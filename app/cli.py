@@ -35,6 +35,7 @@ from app.domain.explanation import explain
 from app.domain.heads import Head, print_head, sign_head
 from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
+from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
 from app.graphql.schema import print_schema
@@ -44,7 +45,6 @@ from app.services.audit import check_head, list_attempts, verify_chain
 from app.services.callers import create_first_owner, issue_token, revoke_token
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
-from app.services.references import Ref
 from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_settings
 from app.telemetry import set_up_logging

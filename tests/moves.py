@@ -13,12 +13,13 @@ from typing import Any
 from app.domain.callers import Caller
 from app.domain.changes import Dependents, MissingPrerequisites
 from app.domain.holders import UserId, UserStatus
+from app.domain.references import Ref
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.users import UNCHANGED, UserAsked
 from app.services import contracts, grants, roles, users
 from app.services.context import Services
 from app.services.grants import AssignItem, GrantItem, RevokeItem
-from app.services.references import HolderRef, Ref
+from app.services.references import HolderRef
 from app.services.writing import IdempotencyKey, WriteOptions, Written
 
 Ids = Mapping[str, str]

@@ -5,9 +5,10 @@ from typing import Annotated, cast
 
 import strawberry
 
+from app.domain.references import Attribute, Ref
 from app.graphql.scalars import Revision
 from app.services import history
-from app.services.references import Attribute, HolderNoun, Ref
+from app.services.references import HolderNoun
 from app.services.references import HolderRef as ServiceHolderRef
 
 

@@ -13,12 +13,13 @@ from app.domain.explanation import Explanation, explain
 from app.domain.fixes import EndRow, GiveRight, GiveRole, JoinTeam, LiftLimit, Suggestion
 from app.domain.holders import Limit, RoleId, User, UserId, UserStatus
 from app.domain.paging import Page, Slice, slice_sorted
+from app.domain.references import Ref
 from app.domain.requirements import Requirement
 from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
 from app.domain.values import Value, ValueInput
 from app.services.context import Reading
 from app.services.history import AsOf, read_past
-from app.services.references import Place, Ref, find_references
+from app.services.references import Place, find_references
 
 MAX_CHECKS = 1000  # questions in one `checkMany`
 

@@ -11,11 +11,11 @@ from app.domain.errors import Conflict, NotFound, Refused
 from app.domain.holders import MANUAL, User, UserId, UserStatus
 from app.domain.ids import TOKEN, make_id
 from app.domain.names import read_name, show
+from app.domain.references import Ref
 from app.domain.tokens import TokenRecord, digest_token, mint_token
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services
-from app.services.references import Ref
 
 MAX_CREDENTIAL = 8192  # characters: a JWT that lists groups and roles has some thousands; ours have 53
 

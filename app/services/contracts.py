@@ -10,12 +10,13 @@ from app.domain.errors import InvalidValue
 from app.domain.filters import ContractFilter
 from app.domain.holders import Access, Contract, ContractId, ContractStatus
 from app.domain.paging import Page, Slice
+from app.domain.references import Ref
 from app.domain.wishes import contracts as wishes
 from app.domain.wishes.contracts import LevelAsked
 from app.domain.wishes.users import Unchanged
 from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Found, Place, Ref
+from app.services.references import Found, Place
 from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 

@@ -8,11 +8,12 @@ from app.domain.callers import Caller
 from app.domain.changes import Dependents, MissingPrerequisites, Wish
 from app.domain.errors import InvalidValue
 from app.domain.holders import MANUAL, AnyRow
+from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.wishes import grants as wishes
 from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Found, HolderRef, Place, Ref
+from app.services.references import Found, HolderRef, Place
 from app.services.writing import Request, WriteOptions, Writing, Written, carry_out
 
 

@@ -15,11 +15,12 @@ from app.domain.compiled import Holding
 from app.domain.differences import RightDifference, compare_holdings
 from app.domain.errors import InvalidValue, NotPermitted, Refused
 from app.domain.holders import ContractId, UserId
+from app.domain.references import Ref
 from app.domain.rights import Evaluation, Subject
 from app.domain.windows import find_next_moment
 from app.services.audit import find_next_entry
 from app.services.context import Reading
-from app.services.references import Place, Ref, find_references
+from app.services.references import Place, find_references
 
 
 class Turns(Protocol):

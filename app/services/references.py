@@ -1,6 +1,5 @@
 """References by id or natural key, resolved all together: one statement for each way in which people are named."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,25 +7,12 @@ from typing import Literal
 from app.domain.errors import DomainError, NotFound
 from app.domain.holders import Contract, ContractId, HolderId, Role, RoleId, Team, TeamId, User, UserId
 from app.domain.names import show
+from app.domain.references import Ref
 from app.services.context import Reading
 
 Noun = Literal["user", "role", "team", "contract"]
 HolderNoun = Literal["user", "role", "team"]
-Attribute = Literal["id", "user_name", "external_id", "key", "number"]
 NOBODY = ""  # stands for what a refused reference would have named, so that the rest of a request can be read on
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """What a client names a thing by: `attribute` is `id` or one of its natural keys."""
-
-    attribute: Attribute
-    value: str
-
-    @staticmethod
-    def of(attribute: Attribute, value: str) -> "Ref":
-        """A reference in the form in which names are kept."""
-        return Ref(attribute, unicodedata.normalize("NFC", value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from app.domain.changes import Dependents, MissingPrerequisites, Wish
 from app.domain.filters import RoleFilter
 from app.domain.holders import Role, RoleId
 from app.domain.paging import Page, Slice
+from app.domain.references import Ref
 from app.domain.wishes import roles as wishes
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.users import Unchanged
 from app.services.context import Reading, Services
 from app.services.grants import GrantItem, asked_grants, contract_places
-from app.services.references import Found, Place, Ref
+from app.services.references import Found, Place
 from app.services.writing import WriteOptions, Writing, Written, write
 
 

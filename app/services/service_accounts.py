@@ -9,12 +9,13 @@ from app.domain.callers import Caller
 from app.domain.changes import Wish
 from app.domain.contracts import AccessLevel
 from app.domain.holders import ContractId, UserId
+from app.domain.references import Ref
 from app.domain.wishes import service_accounts as wishes
 from app.domain.wishes.service_accounts import CeilingAsked, LevelCap
 from app.domain.wishes.users import Unchanged, UserAsked
 from app.services.callers import draw_token
 from app.services.context import Services
-from app.services.references import Found, Place, Ref
+from app.services.references import Found, Place
 from app.services.tokens import mark_shown
 from app.services.users import refuse_taken
 from app.services.writing import (

@@ -13,12 +13,13 @@ from app.domain.differences import RightDifference, compare_holdings
 from app.domain.errors import DomainError, NotPermitted, Refused, TooMany
 from app.domain.holders import Access, ContractId, User, UserId
 from app.domain.paging import Page, Slice, slice_sorted
+from app.domain.references import Ref
 from app.domain.rights import Evaluation, Subject
 from app.domain.violations import Judgement
 from app.domain.wishes.asking import Faults
 from app.domain.world import Change, World
 from app.services.context import Reading
-from app.services.references import Found, Place, Ref, find_references
+from app.services.references import Found, Place, find_references
 from app.services.writing import Request, WriteOptions, Writing, find_warnings, load_reached, weigh_wish
 
 MAX_CHANGES = 1000  # changes of one simulation, people of teams counted one by one: no more than one write can ask for

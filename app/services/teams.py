@@ -9,12 +9,13 @@ from app.domain.changes import Dependents, Wish
 from app.domain.filters import TeamFilter
 from app.domain.holders import MANUAL, Team, TeamKind
 from app.domain.paging import Page, Slice
+from app.domain.references import Ref
 from app.domain.wishes import teams as wishes
 from app.domain.wishes.teams import MembersAsked, TeamAsked
 from app.domain.wishes.users import Unchanged
 from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Found, Place, Ref
+from app.services.references import Found, Place
 from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 

@@ -12,11 +12,12 @@ from app.domain.errors import DomainError, NotFound, Refused, Warned
 from app.domain.guards import guard_token
 from app.domain.holders import UserId, UserStatus
 from app.domain.names import show
+from app.domain.references import Ref
 from app.domain.violations import Judgement
 from app.domain.wishes import tokens as wishes
 from app.services.callers import draw_token
 from app.services.context import Services
-from app.services.references import Place, Ref
+from app.services.references import Place
 from app.services.writing import WriteOptions, Writing, Written, refuse_stale, transact
 
 

@@ -9,12 +9,13 @@ from app.domain.errors import DomainError
 from app.domain.filters import Inclusion, MemberFilter, UserFilter
 from app.domain.holders import AnyRow, ContractId, User, UserId, UserKind, UserStatus
 from app.domain.paging import Page, Slice, slice_sorted
+from app.domain.references import Ref
 from app.domain.tokens import TokenRecord
 from app.domain.wishes import users as wishes
 from app.domain.wishes.users import UserAsked
 from app.domain.world import World
 from app.services.context import Reading, Services
-from app.services.references import Found, Noun, Place, Ref, find_references
+from app.services.references import Found, Noun, Place, find_references
 from app.services.writing import Request, WriteOptions, Writing, Written, carry_out, write
 
 

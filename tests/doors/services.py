@@ -9,6 +9,7 @@ from app.domain.changes import MissingPrerequisites
 from app.domain.contracts import AccessLevel
 from app.domain.holders import ContractStatus, TeamKind, UserStatus
 from app.domain.paging import Slice
+from app.domain.references import Ref
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.teams import TeamAsked
 from app.domain.wishes.users import UNCHANGED
@@ -21,7 +22,7 @@ from app.services import teams as team_services
 from app.services import users as user_services
 from app.services.context import Services
 from app.services.grants import AssignItem, GrantItem, RevokeItem
-from app.services.references import HolderRef, Ref
+from app.services.references import HolderRef
 from app.services.writing import WriteOptions, Written
 from tests import casefiles as form
 from tests.casefiles import Ask, Do

@@ -28,6 +28,7 @@ from app.domain.decisions import Decision
 from app.domain.errors import Refused
 from app.domain.explanation import explain
 from app.domain.holders import ContractStatus, UserStatus
+from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.wishes.roles import RoleAsked
 from app.domain.wishes.teams import TeamAsked
@@ -37,7 +38,7 @@ from app.services.access import CheckAsked, Circumstances, EffectiveRight
 from app.services.context import Reading, Services
 from app.services.grants import AssignItem, GrantItem, RevokeItem
 from app.services.history import AsOf, read_past
-from app.services.references import HolderRef, Ref
+from app.services.references import HolderRef
 from app.services.systems import adopt_catalog, find_catalog_files
 from app.services.writing import WriteOptions, Written
 from tests.factories import CONTRACT_PRODUCTS, SEEDS, Clock, Template, copy_services

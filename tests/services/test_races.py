@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.callers import Right
+from app.domain.references import Ref
 from app.services.access import CheckAsked, check_many
 from app.services.context import Services
-from app.services.references import Ref
 from tests.factories import (
     Clock,
     Gateway,

@@ -39,13 +39,14 @@ from app.domain.holders import (
     User,
     UserId,
 )
+from app.domain.references import Ref
 from app.domain.rights import Subject
 from app.domain.values import Level, Members, Quantity, Scope, ScopeType, Switch, Value, ValueInput
 from app.domain.world import Change
 from app.services import contracts, grants, teams, users
 from app.services.contracts import LevelItem
 from app.services.grants import AssignItem, GrantItem, RevokeItem
-from app.services.references import HolderRef, Ref
+from app.services.references import HolderRef
 from app.services.simulation import ChangeAsked, Simulation, simulate
 from app.services.teams import Members as TeamMembers
 from app.services.writing import Request, WriteOptions, Written, carry_out

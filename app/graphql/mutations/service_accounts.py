@@ -6,6 +6,7 @@ import strawberry
 
 from app.domain.callers import OPERATIONS
 from app.domain.contracts import AccessLevel
+from app.domain.references import Ref
 from app.domain.wishes.users import UNCHANGED, Unchanged
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, RoleRef, UserRef, read_ref
@@ -13,7 +14,6 @@ from app.graphql.mutations.tokens import TokenPayload, show_token
 from app.graphql.mutations.users import UserPayload, show_changed_user
 from app.graphql.mutations.writing import WriteInput
 from app.services import service_accounts as services
-from app.services.references import Ref
 
 CEILING = "Roles whose rights are the ceiling of what it can ever give, whatever it holds itself."
 ACCESS_CEILING = "The highest level it can set, per contract and product."

@@ -7,6 +7,7 @@ import strawberry
 
 from app.domain.callers import OPERATIONS
 from app.domain.holders import UserId
+from app.domain.references import Ref
 from app.graphql.context import Info
 from app.graphql.faults import Fault
 from app.graphql.inputs import (
@@ -28,7 +29,6 @@ from app.graphql.types.rows import show_user
 from app.graphql.types.users import AtLeastArgument, TargetArgument, User
 from app.graphql.types.values import RightValueInput, read_value_input
 from app.services import access
-from app.services.references import Ref
 
 
 @strawberry.input(description="A question: may this user do this?")

@@ -13,6 +13,7 @@ from app.domain.facts import stored_facts
 from app.domain.filters import Inclusion
 from app.domain.holders import UserId, UserKind, UserStatus
 from app.domain.paging import Page
+from app.domain.references import Ref
 from app.domain.rights import State
 from app.domain.tokens import TokenRecord
 from app.graphql.context import Info
@@ -39,7 +40,6 @@ from app.graphql.types.names import (
 )
 from app.graphql.types.values import RightValueInput, read_value_input
 from app.services import access, users
-from app.services.references import Ref
 
 SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
 NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
