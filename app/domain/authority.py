@@ -9,10 +9,12 @@ from datetime import datetime
 from functools import cached_property
 
 from app.domain.callers import Need, Right, Standing
+from app.domain.catalog import Polarity, iterate_needed_atoms
 from app.domain.compiled import NOTHING, Holding
 from app.domain.contracts import CORE, AccessLevel, level_of_value, rank_level, settable_levels
 from app.domain.errors import NotPermitted
 from app.domain.holders import Access, ContractId, RoleId, User, UserId, UserKind, UserStatus
+from app.domain.requirements import AtLeast
 from app.domain.rights import Evaluation, Subject
 from app.domain.values import Level
 
@@ -112,10 +114,23 @@ class Authority:
         found: dict[ContractId, None] = {}
         for holder in sorted(self.sources):
             rows = self.world.rows_of(holder)
-            for row in (*rows.grants, *rows.limits, *rows.assignments, *rows.memberships):
+            levels = rows.access if self._levels_bind else ()
+            for row in (*rows.grants, *rows.limits, *rows.assignments, *rows.memberships, *levels):
                 if row.contract in self.world.contracts and row.contract is not None:
                     found[row.contract] = None
         return tuple(found)
+
+    @cached_property
+    def _levels_bind(self) -> bool:
+        """Whether a restriction of the catalog leans on an access level, and so binds in that contract alone."""
+        leaning = {node.key for node in self.program.catalog.access_nodes.values()}
+        for permission in self.program.catalog.permissions:  # in order of requirement
+            atoms = iterate_needed_atoms(permission)
+            if any(isinstance(atom, AtLeast) and atom.node in leaning for atom in atoms):
+                if permission.polarity is Polarity.RESTRICTION:
+                    return True
+                leaning.add(permission.key)
+        return False
 
     def caps_level(self, contract: ContractId, product: str, level: AccessLevel) -> bool:
         """Whether the ceiling of a service account lies below a level of a product of a contract."""

@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.domain.callers import Right
+from app.domain.catalog import Polarity
+from app.domain.catalog_building import build_catalog
 from app.domain.changes import Dependents, Stamp
+from app.domain.compiled import compile_catalog
 from app.domain.contracts import AccessLevel, settable_levels
 from app.domain.errors import DelegationExceeded, ErrorCode
 from app.domain.guards import warn_unmanageable
@@ -37,6 +40,8 @@ from app.domain.wishes.asking import Faults
 from app.domain.wishes.contracts import wish_contract, wish_contract_attributes, wish_transfer
 from app.domain.wishes.roles import wish_role_copy
 from app.domain.world import Change, World
+from tests.drafts import alfa, core, permission, subject
+from tests.gatekeeping import gateway_system
 from tests.staff import (
     AGENTS,
     ANN,
@@ -612,6 +617,27 @@ def test_restrictions_are_imposed_by_whoever_manages_the_holder() -> None:
 def test_a_contract_owner_is_free_of_restrictions_in_the_contract_and_lifts_them_there() -> None:
     scoped = grant(ANN, BOUND, ON, C1)
     assert Trial((*PEOPLE, scoped, grant(OSCAR, BOUND)), caller=OSCAR).codes(*end(scoped)) == set()
+
+
+@dataclass(frozen=True)
+class Levelled(Trial):
+    """A trial in which `alfa.tied` restricts whoever has `alfa.inside`, which takes a level in Telephony."""
+
+    def judgement(self, changes: Iterable[Change]) -> Judgement:
+        drafts = (
+            permission("alfa.inside", None, subject("core.access.tel")),
+            permission("alfa.tied", None, subject("alfa.inside"), polarity=Polarity.RESTRICTION),
+        )
+        catalog = build_catalog([core("core", "tel"), alfa(*drafts), gateway_system()], digest="levelled")
+        return Judgement(compile_catalog(catalog), self.world, changes)
+
+
+def test_a4_whom_a_restriction_binds_in_one_contract_by_their_level_there_lifts_it_from_nobody_everywhere() -> None:
+    tied = [grant(who, "alfa.tied") for who in (SAM, ANN)]
+    there = (*PEOPLE, *every_right(SAM), grant(SAM, "alfa.inside"), *tied)
+    assert Levelled(there).codes(*end(tied[1])) == set()
+    assert Levelled((*there, level(SAM, USER, "tel"))).codes(*end(tied[1])) == {GIVING}
+    assert Levelled((*there, level(SAM, USER, "core"))).codes(*end(tied[1])) == set()
 
 
 # ---------------------------------------------------------------------- a4: people, tokens, ceilings
