@@ -95,9 +95,9 @@ def judge(program: Program, before: World, wish: Wish, stamp: Stamp) -> Outcome:
         changes += added
     suspended = tuple(v for v in violations if not v.gained) if wish.on_dependents is Dependents.SUSPEND else ()
     standing = tuple(violation for violation in violations if violation not in suspended)
-    errors = cut_refusals(_refuse(judgement, standing, wish, stamp))
+    errors = cut_refusals(refuse_violations(judgement, standing, wish, stamp))
     warnings: list[DomainError] = [
-        Warned(error.message, code=error.code) for error in _refuse(judgement, suspended, wish, stamp)
+        Warned(error.message, code=error.code) for error in refuse_violations(judgement, suspended, wish, stamp)
     ]
     if not errors:
         warnings += find_warnings(judgement, violations, wish.paths, at=stamp.at)
@@ -289,9 +289,18 @@ def sorted_fix(program: Program, fix: Fix) -> list[Suggestion]:
 # ---------------------------------------------------------------------- refusing
 
 
-def _refuse(judgement: Judgement, violations: tuple[Violation, ...], wish: Wish, stamp: Stamp) -> Iterator[DomainError]:
-    """One refusal for each right that lacks something, and for each right that others stand on."""
-    first = judgement.first_holders(violations)
+def refuse_violations(
+    judgement: Judgement,
+    violations: tuple[Violation, ...],
+    wish: Wish,
+    stamp: Stamp,
+    weights: Mapping[HolderId, int] | None = None,
+) -> Iterator[DomainError]:
+    """One refusal for each right that lacks something, and for each right that others stand on.
+
+    `weights`: for how many people a person stands who is judged for others like them.
+    """
+    first = judgement.first_holders(violations, weights)
     shown: set[tuple[str, int]] = set()
     dependents: dict[tuple[HolderId, int], dict[int, int]] = {}
     for violation in violations:

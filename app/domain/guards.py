@@ -62,7 +62,14 @@ Moments = tuple[datetime, ...]
 GivenAt = Callable[[datetime, ContractId | None], Holding]  # what a row gives by itself, then and there
 
 
-def guard_owners(before: World, after: World, changes: Iterable[Change], *, active_owners: int) -> list[DomainError]:
+def guard_owners(
+    before: World,
+    after: World,
+    changes: Iterable[Change],
+    *,
+    active_owners: int,
+    paths: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[DomainError]:
     """Refusals of a change that suspends, archives or demotes the last active account owner or a contract's owner.
 
     Nor does anybody, an account owner either, appoint an OWNER: contract and levels go together. `active_owners` is how
@@ -78,7 +85,10 @@ def guard_owners(before: World, after: World, changes: Iterable[Change], *, acti
         left += _owns_actively(new) - _owns_actively(old)
         if old.status is UserStatus.ACTIVE and new.status is not UserStatus.ACTIVE:
             errors += [
-                LastOwner(f"`{old.user_name}` owns the contract `{contract.number}`: transfer it first")
+                LastOwner(
+                    f"`{old.user_name}` owns the contract `{contract.number}`: transfer it first",
+                    path=(paths or {}).get(old.id, ()),
+                )
                 for contract in before.contracts.values()
                 if contract.owner == old.id
                 and contract.status is not ContractStatus.ENDED
@@ -134,11 +144,24 @@ class Guard:
     def _guard_needs(self) -> Iterator[DomainError]:
         told: set[tuple[Right | None, ContractId | None]] = set()
         for change in self.judgement.changes:
-            for right, contract in self._needs(change):
-                if (right, contract) in told or (right is not None and self.authority.holds(right, contract)):
-                    continue
-                told.add((right, contract))
-                yield NotPermitted(f"this needs {self._word(right, contract)}", path=self._path(change))
+            for right, contract in self._lacking(change):
+                if (right, contract) not in told:
+                    told.add((right, contract))
+                    yield NotPermitted(f"this needs {self._word(right, contract)}", path=self._path(change))
+
+    def each_need(self) -> Iterator[DomainError]:
+        """The rights of the gateway that the caller lacks, for each single change again."""
+        if not self.authority.owns_account:
+            for change in self.judgement.changes:
+                for right, contract in self._lacking(change):
+                    yield NotPermitted(f"this needs {self._word(right, contract)}", path=self._path(change))
+
+    def _lacking(self, change: Change) -> list[tuple[Right | None, ContractId | None]]:
+        return [
+            (right, contract)
+            for right, contract in self._needs(change)
+            if right is None or not self.authority.holds(right, contract)
+        ]
 
     def _needs(self, change: Change) -> Iterator[tuple[Right | None, ContractId | None]]:
         """The rights that one change needs, each with where; None: to own the account (or the contract)."""

@@ -19,6 +19,8 @@ def read_name(text: str, *field: str) -> str:
 
     Raises `InvalidValue` at `field` for an empty or overlong one, for invisible characters, and for space around it.
     """
+    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_NAME and text == text.strip():
+        return text  # the usual case, and a feed holds a million of them
     name = unicodedata.normalize("NFC", text)
     if not name or name != name.strip() or len(name) > MAX_NAME or not _is_visible(name):
         expected = f"1 to {MAX_NAME} visible characters, no space around them"

@@ -198,8 +198,14 @@ class Judgement:
 
     # ------------------------------------------------------------------ who is first
 
-    def first_holders(self, violations: Iterable[Violation]) -> Mapping[tuple[HolderId, int], int]:
-        """Of the holders that violate one right, those that include no other; with the number of all."""
+    def first_holders(
+        self, violations: Iterable[Violation], weights: Mapping[HolderId, int] | None = None
+    ) -> Mapping[tuple[HolderId, int], int]:
+        """Of the holders that violate one right, those that include no other; with the number of all.
+
+        `weights`: how many holders one of them stands for, where not for itself alone.
+        """
+        weights = weights or {}
         of_right: dict[int, dict[HolderId, None]] = {}
         for violation in violations:
             of_right.setdefault(violation.failure.number, {})[violation.failure.holder] = None
@@ -208,7 +214,7 @@ class Judgement:
             for holder in holders:
                 included = self.after.included_in(holder) | self.before.included_in(holder)
                 if not any(other in included for other in holders):
-                    first[holder, number] = len(holders)
+                    first[holder, number] = sum(weights.get(one, 1) for one in holders)
         return first
 
     def path_to(self, key: str, paths: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

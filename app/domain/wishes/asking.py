@@ -43,17 +43,20 @@ class Faults:
 
 def check_window(valid_from: datetime | None, valid_until: datetime | None, now: datetime) -> None:
     """Raises `InvalidValue` for a window that ends before it begins, or has ended already."""
-    if valid_until is None:
-        return
-    if valid_from is not None and valid_until <= valid_from:
-        raise InvalidValue(
-            f"it ends at {valid_until.isoformat()}, not after it begins at {valid_from.isoformat()}",
-            path=("validUntil",), expected="a time after `validFrom`",
-        )  # fmt: skip
-    if valid_until <= now:
+    check_order(valid_from, valid_until)
+    if valid_until is not None and valid_until <= now:
         raise InvalidValue(
             f"{valid_until.isoformat()} has passed", path=("validUntil",), expected="a time to come, or none"
         )
+
+
+def check_order(valid_from: datetime | None, valid_until: datetime | None, *path: str) -> None:
+    """Raises `InvalidValue` for a window that ends before it begins."""
+    if valid_from is not None and valid_until is not None and valid_until <= valid_from:
+        raise InvalidValue(
+            f"it ends at {valid_until.isoformat()}, not after it begins at {valid_from.isoformat()}",
+            path=(*path, "validUntil"), expected="a time after `validFrom`",
+        )  # fmt: skip
 
 
 def add_unless_there(existing: Iterable[AnyRow], row: AnyRow) -> list[Change]:

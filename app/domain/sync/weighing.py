@@ -1,0 +1,303 @@
+"""Whether the rules and guards let a plan be: judged on the state after the whole of it, as one change set.
+
+People alike in everything that rules and guards look at are judged once: the same rows before, the same changes. So a
+hundred thousand people cost what their few thousand kinds do, and each is answered as if judged alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.domain.authority import Authority
+from app.domain.catalog import Polarity
+from app.domain.changes import Stamp, Wish, refuse_violations
+from app.domain.compiled import Program
+from app.domain.errors import DependentsExist, DomainError, PrerequisiteNotMet
+from app.domain.guards import Guard, guard_owners
+from app.domain.holders import HolderId, Role, StoredFact, SubscriberLink, Team, User, UserId
+from app.domain.rights import Subject
+from app.domain.sync.desired import SyncMode
+from app.domain.sync.diff import SyncPlan, close
+from app.domain.sync.units import Unit, key_of
+from app.domain.violations import Judgement
+from app.domain.world import Change, HolderRows, World
+
+Profile = frozenset[Any]
+MAX_ROUNDS = 50  # of PARTIAL: each drops at least one unit; what does not settle is refused whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What the rules say of a plan: `changes` is what may be done. Faults are left with the units.
+
+    `errors` concern the plan as a whole. `losing` are the people who would lose a right by what may be done.
+    """
+
+    changes: tuple[Change, ...]
+    errors: tuple[DomainError, ...]
+    losing: frozenset[UserId]
+
+
+@dataclass(slots=True)
+class Kind:
+    """People alike, one of whom stands for all. `units` are theirs, in the same order; untouched ones have none."""
+
+    people: list[UserId]
+    units: list[Unit]
+
+
+def weigh(
+    program: Program,
+    world: World,
+    plan: SyncPlan,
+    authority: Authority,
+    stamp: Stamp,
+    *,
+    mode: SyncMode,
+    active_owners: int,
+) -> Weighed:
+    """Judges a plan. With PARTIAL, units that break a rule are dropped until the rest breaks none."""
+    for _ in range(MAX_ROUNDS):
+        units = [unit for unit in plan.units if unit.is_sound]
+        kinds = find_kinds(world, units, authority.caller)
+        scale = _Scale(program, world, units, kinds, authority, stamp)
+        errors = scale.find_errors(active_owners)
+        left = scale.blame(errors)
+        if not errors:
+            return Weighed(changes=_changes_of(units), errors=(), losing=scale.find_losing())
+        close(plan.units)
+        if mode is SyncMode.ATOMIC or left:
+            return Weighed(changes=(), errors=tuple(left), losing=scale.find_losing())
+    raise AssertionError("each round drops a unit, and units are fewer than a plan can have rounds")
+
+
+def _changes_of(units: Iterable[Unit]) -> tuple[Change, ...]:
+    return tuple(step.change for unit in units for step in unit.steps)
+
+
+# ---------------------------------------------------------------------- who is alike
+
+
+def find_kinds(world: World, units: Iterable[Unit], caller: UserId) -> list[Kind]:
+    """The people whom units touch or reach, put together with those like them."""
+    found: dict[object, Kind] = {}
+    touched: set[str] = set()
+    alone = {contract.owner for contract in world.contracts.values()} | {caller}
+    bundles = []
+    for unit in units:
+        if unit.noun != "user":
+            bundles.append(unit)
+            continue
+        touched.add(unit.holder)
+        kind = found.setdefault(_kind_of(world, UserId(unit.holder), unit.changes, alone), Kind([], []))
+        kind.people.append(UserId(unit.holder))
+        kind.units.append(unit)
+    for user in _find_reached(world, bundles):
+        if user not in touched:
+            found.setdefault(_kind_of(world, user, (), alone), Kind([], [])).people.append(user)
+    return list(found.values())
+
+
+def _kind_of(world: World, user: UserId, changes: Iterable[Change], alone: set[UserId]) -> object:
+    """Equal for people whom rules and guards cannot tell from one another."""
+    if user in alone:
+        return user
+    record = world.users.get(user)
+    if record is not None and record.is_owner:
+        return user
+    signs = []
+    for change in changes:
+        if isinstance(change.record, User):
+            signs.append(_sign_of_user(change))
+        else:
+            signs += [(mark, *_tell(row)) for mark, row in (("-", change.before), ("+", change.after)) if row]
+    rows = world.rows.get(user)
+    profile: Profile = frozenset() if rows is None else frozenset(map(_tell, rows))
+    return None if record is None else record.status, profile, frozenset(signs)
+
+
+def _sign_of_user(change: Change) -> tuple[object, ...]:
+    old, new = change.before, change.after
+    assert isinstance(new, User)
+    if not isinstance(old, User):
+        return "user", None, new.status
+    renamed = (old.user_name, old.external_id) != (new.user_name, new.external_id)
+    return "user", old.status, new.status, renamed
+
+
+def _tell(row: Any) -> tuple[object, ...]:
+    """What a row says, but for whose it is and who says it."""
+    if isinstance(row, SubscriberLink):
+        return SubscriberLink, row.contract, row.valid_from, row.valid_until
+    if isinstance(row, StoredFact):
+        return StoredFact, row.contract, row.name, row.text
+    if hasattr(row, "node"):
+        return type(row), row.node, row.value, row.contract, row.valid_from, row.valid_until
+    return type(row), key_of(row)
+
+
+def _find_reached(world: World, bundles: Iterable[Unit]) -> list[UserId]:
+    """The people who include a role or a team that units change."""
+    steps = [step for unit in bundles for step in unit.steps]
+    if not steps:
+        return []
+    directory = _directory_of(world)
+    both = (directory, directory.changed(step.change for step in steps))
+    start = {unit.holder for unit in bundles}
+    reached = {one for side in both for one in side.reached_from(sorted(start & _known(side)))}
+    return [
+        user
+        for user in world.users
+        if (rows := world.rows.get(user)) is not None
+        and (
+            any(row.role in reached for row in rows.assignments) or any(row.team in reached for row in rows.memberships)
+        )
+    ]
+
+
+def _known(world: World) -> set[str]:
+    return {*world.roles, *world.teams}
+
+
+def _directory_of(world: World, people: Iterable[UserId] = ()) -> World:
+    """All roles, teams and contracts with what hangs on them, and these people."""
+    users = {user: world.users[user] for user in people if user in world.users}
+    kept: dict[str, HolderRows] = {}
+    for one in (*world.roles, *world.teams, *world.contracts, *users):
+        rows = world.rows.get(one)
+        if rows is not None:
+            kept[one] = rows
+    return World(users, world.roles, world.teams, world.contracts, kept)
+
+
+# ---------------------------------------------------------------------- judging
+
+
+class _Scale:
+    """One round: those who stand for others, judged and guarded."""
+
+    def __init__(
+        self,
+        program: Program,
+        world: World,
+        units: list[Unit],
+        kinds: list[Kind],
+        authority: Authority,
+        stamp: Stamp,
+    ) -> None:
+        self.program = program
+        self.authority = authority
+        self.stamp = stamp
+        self.kinds = kinds
+        self.bundles = [unit for unit in units if unit.noun != "user"]
+        standing = [kind.units[0] for kind in kinds if kind.units]
+        self.judged = [*self.bundles, *standing]
+        self.kind_of = {kind.people[0]: kind for kind in kinds}
+        self.step_of: dict[str, tuple[Unit, int]] = {
+            step.change.record.id: (unit, number) for unit in self.judged for number, step in enumerate(unit.steps)
+        }
+        self.paths: Mapping[str, tuple[str, ...]] = {record: ("#", record) for record in self.step_of}
+        before = _directory_of(world, [authority.caller, *(kind.people[0] for kind in kinds)])
+        self.judgement = Judgement(program, before, _changes_of(self.judged))
+
+    def find_errors(self, active_owners: int) -> list[DomainError]:
+        """Every rule and guard that stands in the way; paths are of those who stand for others."""
+        judgement = self.judgement
+        wish = Wish(changes=judgement.changes, paths=self.paths)
+        weights: dict[HolderId, int] = {one: len(kind.people) for one, kind in self.kind_of.items()}
+        violations = judgement.violations(self.stamp.at)
+        guard = Guard(judgement, self.authority, self.paths)
+        return list(guard.each_need()) or [
+            *guard.errors(),
+            *refuse_violations(judgement, violations, wish, self.stamp, weights),
+            *guard_owners(
+                judgement.before, judgement.after, judgement.changes, active_owners=active_owners, paths=self.paths
+            ),
+        ]
+
+    def blame(self, errors: Iterable[DomainError]) -> list[DomainError]:
+        """Leaves each error with the units it is about, of all whom somebody stands for; those of no unit are given."""
+        left: list[DomainError] = []
+        for error in errors:
+            if error.path[:1] != ("#",):
+                left.append(error)
+                continue
+            unit, number = self.step_of[error.path[1]]
+            kind = self.kind_of.get(UserId(unit.holder))
+            for other in [unit] if kind is None else kind.units:
+                other.faults.append(_readdress(error, unit, other, number))
+        return left
+
+    # ------------------------------------------------------------------ who loses
+
+    def find_losing(self) -> frozenset[UserId]:
+        """The people who would have less of a permission, somewhere, right after the plan."""
+        takes = any(_takes(change) for unit in self.bundles for change in unit.changes)
+        return frozenset(
+            person
+            for kind in self.kinds
+            if (takes or any(_takes(change) for unit in kind.units[:1] for change in unit.changes))
+            and self._loses(kind.people[0])
+            for person in kind.people
+        )
+
+    def _loses(self, user: UserId) -> bool:
+        judgement, program = self.judgement, self.program
+        if user not in judgement.before.users:
+            return False
+        scopes = dict.fromkeys(judgement.scopes(user))
+        scopes |= dict.fromkeys(row.contract for row in judgement.before.rows_of(user))
+        scopes |= dict.fromkeys(c.id for c in judgement.before.contracts.values() if c.owner == user)
+        for contract in scopes:
+            had, has = (
+                judgement.evaluation(after, contract, self.stamp.at).effective(Subject(user=user)).certain
+                for after in (False, True)
+            )
+            for number in program.differing(had, has):
+                permission = program.catalog.permissions[number]
+                if permission.polarity is Polarity.PERMISSION and not permission.value_type.at_least(
+                    program.value(has, number), program.value(had, number)
+                ):
+                    return True
+        return False
+
+
+def _takes(change: Change) -> bool:
+    """Whether a change may take something from somebody: a row that ends, a record that is known differently."""
+    old, new = change.before, change.after
+    if isinstance(old, User) and isinstance(new, User):
+        return old.status is not new.status
+    if isinstance(old, Role) and isinstance(new, Role):
+        return (old.parents, old.archived) != (new.parents, new.archived)
+    if isinstance(old, Team) and isinstance(new, Team):
+        return (old.parent, old.archived, old.kind) != (new.parent, new.archived, new.kind)
+    return old is not None
+
+
+def _readdress(error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
+    """An error of one who stands for another, told of that other, where the input asks for the same."""
+    path = _find_same_path(standing, other, number)
+    if standing is other:
+        return replace(error, path=path)
+    if isinstance(error, PrerequisiteNotMet):
+        fixes = tuple(frozenset(_turn(part, standing, other) for part in fix) for fix in error.fixes)
+        holder = other.holder if error.holder == standing.holder else error.holder
+        return replace(error, path=path, holder=holder, fixes=fixes)
+    if isinstance(error, DependentsExist) and error.holder == standing.holder:
+        return replace(error, path=path, holder=other.holder)
+    return replace(error, path=path)
+
+
+def _turn(suggestion: Any, standing: Unit, other: Unit) -> Any:
+    is_theirs = getattr(suggestion, "holder", None) == standing.holder
+    return replace(suggestion, holder=other.holder) if is_theirs else suggestion
+
+
+def _find_same_path(standing: Unit, other: Unit, number: int) -> tuple[str, ...]:
+    wanted = _sign(standing.steps[number].change)
+    return next((step.path for step in other.steps if _sign(step.change) == wanted), other.path)
+
+
+def _sign(change: Change) -> object:
+    row = change.record
+    return (change.before is None, "user") if isinstance(row, User) else (change.before is None, *_tell(row))
