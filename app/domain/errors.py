@@ -144,6 +144,20 @@ class TooMany(DomainError):
 
 
 @dataclass(eq=False)
+class StalePlan(DomainError):
+    """What a plan read has changed since."""
+
+    code: ErrorCode = field(default=ErrorCode.STALE_PLAN, kw_only=True)
+
+
+@dataclass(eq=False)
+class Braked(DomainError):
+    """A plan takes away more than is let pass."""
+
+    code: ErrorCode = field(default=ErrorCode.BRAKE, kw_only=True)
+
+
+@dataclass(eq=False)
 class Warned(DomainError):
     """Done, but the caller should know."""
 
