@@ -1,7 +1,7 @@
 """A plan as it is read: item by item, counted, and with one fingerprint."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,18 +42,21 @@ class Teller:
         return Teller(catalog, world, roles, teams)
 
     def tell(self, plan: SyncPlan) -> Iterator[SyncItem]:
-        """The items of a plan, unit by unit; of a unit in whose way something stands that alone."""
+        """The items of a plan, unit by unit."""
         for unit in plan.units:
-            if unit.is_sound:
-                yield from self._tell_steps(unit)
-                continue
-            for action, errors in ((SyncAction.CONFLICT, unit.conflicts), (SyncAction.REFUSED, unit.faults)):
-                for error in errors:
-                    yield SyncItem(
-                        action=action, subject=unit.subject, path=error.path, detail=str(error), errors=(error,)
-                    )
+            yield from self.tell_unit(unit)
 
-    def _tell_steps(self, unit: Unit) -> Iterator[SyncItem]:
+    def tell_unit(self, unit: Unit) -> Iterator[SyncItem]:
+        """The items of a unit; where something stands in its way that alone."""
+        if unit.is_sound:
+            yield from self.tell_steps(unit)
+            return
+        for action, errors in ((SyncAction.CONFLICT, unit.conflicts), (SyncAction.REFUSED, unit.faults)):
+            for error in errors:
+                yield SyncItem(action=action, subject=unit.subject, path=error.path, detail=str(error), errors=(error,))
+
+    def tell_steps(self, unit: Unit) -> Iterator[SyncItem]:
+        """What a unit asks for, whether something stands in its way or not."""
         replaced = _find_replaced(unit)
         for step in unit.steps:
             if isinstance(step.change.before, Access) and step.change.before.id in replaced:
@@ -159,11 +162,8 @@ def _spell(name: str) -> str:
 # ---------------------------------------------------------------------- all together
 
 
-def count_items(plan: SyncPlan, items: Iterable[SyncItem], *, losing: int) -> SyncCounts:
-    """How much a plan does. Who is suspended counts among `suspends` alone."""
-    found = dict.fromkeys(SyncAction, 0)
-    for item in items:
-        found[item.action] += 1
+def count_items(plan: SyncPlan, found: Mapping[SyncAction, int], *, losing: int) -> SyncCounts:
+    """How much a plan does, by the number of its items of each action. Suspensions count among `suspends` alone."""
     suspends = sum(
         isinstance(step.change.before, User)
         and isinstance(step.change.after, User)
@@ -172,20 +172,28 @@ def count_items(plan: SyncPlan, items: Iterable[SyncItem], *, losing: int) -> Sy
         for step in plan.steps()
     )
     return SyncCounts(
-        creates=found[SyncAction.CREATE], updates=found[SyncAction.UPDATE] - suspends,
-        removes=found[SyncAction.REMOVE], suspends=suspends, losing_rights=losing, unchanged=plan.unchanged,
-        conflicts=found[SyncAction.CONFLICT], refused=found[SyncAction.REFUSED],
+        creates=found.get(SyncAction.CREATE, 0), updates=found.get(SyncAction.UPDATE, 0) - suspends,
+        removes=found.get(SyncAction.REMOVE, 0), suspends=suspends, losing_rights=losing, unchanged=plan.unchanged,
+        conflicts=found.get(SyncAction.CONFLICT, 0), refused=found.get(SyncAction.REFUSED, 0),
     )  # fmt: skip
 
 
-def fingerprint_plan(items: Iterable[SyncItem], *settings: object) -> str:
-    """SHA-256 over what a plan does, in hexadecimal: the same for the same items in another order of the input."""
-    lines = sorted(f"{item.action}\t{item.subject}\t{item.detail}" for item in items)
+def line_of(item: SyncItem) -> str:
+    """What an item says, but for where it stands: the order of an input makes no difference to a plan."""
+    return f"{item.action}\t{item.subject}\t{item.detail}\n"
+
+
+def digest_lines(lines: Iterable[str], *settings: object) -> str:
+    """SHA-256 over the lines of items, in whatever order they come, in hexadecimal."""
     digest = hashlib.sha256(repr(settings).encode())
-    for line in lines:
+    for line in sorted(lines):
         digest.update(line.encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
     return digest.hexdigest()
+
+
+def fingerprint_plan(items: Iterable[SyncItem], *settings: object) -> str:
+    """One name for what a plan does: the same for the same items in another order of the input."""
+    return digest_lines(map(line_of, items), *settings)
 
 
 def list_errors(plan: SyncPlan) -> list[DomainError]:
