@@ -37,7 +37,10 @@ async def open_services(settings: Settings, *, clock: Callable[[], datetime] = r
         program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
         audit_key = None if settings.audit_key_file is None else read_key(settings.audit_key_file)
         cursor_key = await _read_cursor_key(database)
-        return Services(database, program, cursor_key=cursor_key, audit_key=audit_key, issuers=issuers, clock=clock)
+        return Services(
+            database, program, cursor_key=cursor_key, audit_key=audit_key, issuers=issuers, clock=clock,
+            brake_share=settings.sync_brake_share,
+        )  # fmt: skip
     except BaseException:
         await database.close()
         raise

@@ -32,6 +32,7 @@ class Settings:
     audit_key_file: Path | None = None  # signs heads of the audit log: who can write the database must not read it
     jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
     graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
+    sync_brake_share: float = 0.1  # what one plan may take of what its source manages before it stops
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
 
 
@@ -64,6 +65,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for origin in sorted(origins):
         if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
             faults.append(f"PERMGATE_ALLOWED_ORIGINS: `{origin}` is no origin such as `https://app.example.com`")
+    share = _read_share(environment.get("PERMGATE_SYNC_BRAKE_SHARE", "0.1"))
+    if share is None:
+        faults.append("PERMGATE_SYNC_BRAKE_SHARE: expected a share from 0 to 1, such as 0.1")
     if faults:
         raise SettingsFaults(faults)
     return Settings(
@@ -73,7 +77,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         audit_key_file=audit_key_file,
         allowed_origins=origins,
         jwt_issuers=jwt_issuers,
+        sync_brake_share=0.1 if share is None else share,
     )
+
+
+def _read_share(text: str) -> float | None:
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    return share if 0 <= share <= 1 else None
 
 
 def read_key(path: Path) -> bytes:

@@ -119,6 +119,8 @@ OPERATIONS: Mapping[str, Need] = {
     "updateServiceAccount": Need(Right.MANAGE_SERVICE_ACCOUNTS, everywhere=True),
     "issueToken": Need(Right.MANAGE_TOKENS, standing=_ONESELF, everywhere=True),
     "revokeToken": Need(Right.MANAGE_TOKENS, standing=_ONESELF, everywhere=True),
+    "planSync": Need(Right.RUN_SYNC, everywhere=True),
+    "applySync": Need(Right.RUN_SYNC, everywhere=True),
     # ---- asking: the queries, by their names
     "viewer": _ANYBODY,
     "revision": _ANYBODY,
@@ -142,6 +144,9 @@ OPERATIONS: Mapping[str, Need] = {
     "checkMany": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
     "simulate": Need(Right.VIEW_RIGHTS),
     "auditLog": Need(Right.VIEW_HISTORY),
+    "syncRun": Need(Right.VIEW_SYNC, everywhere=True),
+    "syncRuns": Need(Right.VIEW_SYNC, everywhere=True),
+    "syncSources": Need(Right.VIEW_SYNC, everywhere=True),
     "verifyAudit": Need(Right.VIEW_HISTORY, everywhere=True),
     # ---- asking further: fields that show what their parent alone does not open
     "Holder.grants": Need(Right.VIEW_RIGHTS, standing=_ONESELF),

@@ -30,7 +30,7 @@ PREFIX_OF: dict[type, str] = {
     User: "usr", Role: "rol", Team: "tea", Contract: "con", Grant: "gra", Limit: "lim", Assignment: "asg",
     Membership: "mem", Access: "acc", SubscriberLink: "lnk", StoredFact: "fct",
 }  # fmt: skip
-TOKEN, NODE, SYSTEM, PRODUCT, AUDIT_ENTRY = "tok", "nod", "sys", "pro", "aud"
+TOKEN, NODE, SYSTEM, PRODUCT, AUDIT_ENTRY, SYNC_RUN = "tok", "nod", "sys", "pro", "aud", "syn"
 
 
 def make_id(prefix: str, at: datetime, randomness: bytes) -> str:

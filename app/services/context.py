@@ -15,6 +15,7 @@ from app.domain.holders import ContractId, UserId, UserStatus
 from app.domain.ids import PREFIX_OF, make_id
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
+from app.domain.sync.brake import DEFAULT_SHARE
 from app.domain.world import Change, World
 from app.services.feed import Feed
 from app.services.issuers import NO_ISSUERS, Issuers
@@ -56,6 +57,7 @@ class Services:
         cursor_key: bytes,
         audit_key: bytes | None = None,
         issuers: Issuers = NO_ISSUERS,
+        brake_share: float = DEFAULT_SHARE,
         clock: Callable[[], datetime] = read_clock,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -63,6 +65,7 @@ class Services:
         self.program = program
         self.cursor_key = cursor_key
         self.audit_key = audit_key  # by which heads of the audit log are signed; kept outside of the database
+        self.brake_share = brake_share  # of what a source manages, that one plan of it may take away
         self.issuers = issuers  # others whose tokens are taken
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
@@ -175,8 +178,9 @@ class Reading:
             if self._everybody or (missing is not None and not missing):
                 return self._world
             records = await self.unit.worlds.load_people(missing)
-            new = [record for record in records if getattr(record, "holder", record.id) not in known]
-            self._world = self._world.changed(Change(None, record) for record in new)
+            if known:
+                records = [record for record in records if getattr(record, "holder", record.id) not in known]
+            self._world = self._world.joined(records)
             self._everybody = people is None
             self._unknown |= (missing or set()) - self._world.users.keys()
             self._evaluations.clear()

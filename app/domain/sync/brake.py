@@ -1,7 +1,7 @@
 """The brake: what a plan takes away, measured, and whether that is more than is let pass (SEMANTICS section 10).
 
-Rows that end are measured kind by kind, so that a column that came empty is no small part of all columns. People who are
-suspended, and people who lose a right, are measured against those whom the source manages or reaches.
+Rows that end are measured kind by kind, so that a column that came empty is no small part of all columns. People who
+are suspended, and people who lose a right, are measured against those whom the source manages or reaches.
 """
 
 from collections import Counter

@@ -57,17 +57,26 @@ class GrantDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDesired:
-    """A person. An attribute left out is not managed; `email` None clears it."""
+    """A person. An attribute left out is not managed; `email` None clears it.
+
+    A feed names people by their external ids. A door that knows ids of ours gives `id` instead, and perhaps none other.
+    """
 
     path: Path
-    external_id: str
+    external_id: str | None
     user_name: str
+    id: UserId | None = None
     display_name: Patch = UNCHANGED
     email: Patch = UNCHANGED
     active: bool = True
     roles: tuple[AssignmentDesired, ...] | None = None
     teams: tuple[Ref, ...] | None = None
     access: tuple[LevelDesired, ...] | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the person is called in a plan."""
+        return self.external_id or self.id or self.user_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) ->
         unchanged += _keep(unit, units)
     people = People(current, directory, desired.take_over)
     any_listed = bool(spoiled_of["user"])
-    user_entries, user_doubles = _single_out(desired.users, "user", lambda entry: entry.external_id)
+    user_entries, user_doubles = _single_out(desired.users, "user", lambda entry: entry.subject)
     for entry in user_entries:
         any_listed = True
         unchanged += _keep(people.read(entry), units)

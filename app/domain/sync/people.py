@@ -40,7 +40,7 @@ class People:
 
     def read(self, entry: UserDesired) -> Unit:
         """All that is to be done to the person of an entry."""
-        unit = Unit("user", entry.external_id, entry.path)
+        unit = Unit("user", entry.subject, entry.path)
         old = self._match(entry, unit)
         new = self._read_attributes(entry, old, unit)
         unit.holder = new.id
@@ -56,9 +56,11 @@ class People:
     # ------------------------------------------------------------------ who is meant
 
     def _match(self, entry: UserDesired, unit: Unit) -> User | None:
-        """The person whom an entry means: by external id, or else by user name one who has no external id."""
-        found = self.current.users_by_external_id.get(entry.external_id)
-        if found is None:
+        """The person whom an entry means: by id, by external id, or else by user name one who has no external id."""
+        found = None if entry.id is None else self.current.world.users.get(entry.id)
+        if found is None and entry.external_id is not None:
+            found = self.current.users_by_external_id.get(entry.external_id)
+        if found is None and entry.id is None:
             named = self.current.users_by_name.get(entry.user_name)
             if named is not None and named.external_id is None:
                 found = named
@@ -90,11 +92,12 @@ class People:
     def _read_wanted(self, entry: UserDesired, old: User | None, unit: Unit) -> User:
         """The person as the entry has it; what it leaves out is as it was. Faults are left with the unit."""
         stamp, faults, path = self.current.stamp, unit.faults, entry.path
-        name, external_id = entry.user_name, entry.external_id
+        name = entry.user_name
+        external_id = entry.external_id or (None if old is None else old.external_id)
         display_name = None if isinstance(entry.display_name, Unchanged) else entry.display_name
         email = entry.email
         try:
-            external_id = read_name(external_id, "externalId")
+            external_id = None if external_id is None else read_name(external_id, "externalId")
             name = read_name(name, "userName")
             display_name = None if display_name is None else read_name(display_name, "displayName")
             email = email if email is None or isinstance(email, Unchanged) else read_email(email, "email")

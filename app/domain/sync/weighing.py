@@ -276,9 +276,9 @@ def _takes(change: Change) -> bool:
 
 def _readdress(error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
     """An error of one who stands for another, told of that other, where the input asks for the same."""
-    path = _find_same_path(standing, other, number)
     if standing is other:
-        return replace(error, path=path)
+        return replace(error, path=standing.steps[number].path)
+    path = _find_same_path(standing, other, number)
     if isinstance(error, PrerequisiteNotMet):
         fixes = tuple(frozenset(_turn(part, standing, other) for part in fix) for fix in error.fixes)
         holder = other.holder if error.holder == standing.holder else error.holder

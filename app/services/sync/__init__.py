@@ -1,0 +1,1 @@
+"""Sync: feeds read, plans made, kept and applied, runs looked through."""

@@ -1,0 +1,262 @@
+"""Applying a plan: once, whole, as it was looked through, or not at all.
+
+The plan is worked out anew from the feed that was kept with it, on a snapshot and beside the event loop. The write lock
+is taken when it is known what to write; what has been worked out still holds if nothing was committed meanwhile.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from app.catalogs.feeds import FeedFormat
+from app.db.repositories.idempotency import KeptAnswer
+from app.db.repositories.sync import KeptRun
+from app.db.unit_of_work import ReadingUnit, WritingUnit
+from app.domain.audit import AuditEntry, ChangeRecord, describe_change
+from app.domain.callers import Caller
+from app.domain.changes import cut_refusals
+from app.domain.errors import (
+    Conflict,
+    DomainError,
+    IdempotencyMismatch,
+    InvalidValue,
+    NotFound,
+    Refused,
+    StalePlan,
+)
+from app.domain.holders import User
+from app.domain.names import read_name, read_text, show
+from app.domain.security import note_attempt
+from app.domain.sync.brake import raise_if_unsafe
+from app.domain.sync.desired import SyncMode
+from app.domain.sync.drafts import Draft
+from app.domain.sync.runs import SyncRun, SyncStatus
+from app.domain.world import Change
+from app.services.context import Reading, Services
+from app.services.sync.feeds import Feed, read
+from app.services.sync.planning import SyncAnswer, draft_plan, require
+from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+
+APPLY = "applySync"
+TRIES = 3  # on a snapshot: after that others are kept from writing while the plan is worked out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """How a plan is applied. `fingerprint` is the plan's: what was looked at is what is applied."""
+
+    fingerprint: str
+    override_brake: bool = False
+    reason: str | None = None
+    idempotency: IdempotencyKey | None = None
+
+
+class _Overtaken(Exception):
+    """Somebody has written since the snapshot."""
+
+
+@dataclass
+class _Application:
+    """One application of one plan under way."""
+
+    services: Services
+    caller: Caller
+    kept: KeptRun
+    options: ApplyOptions
+    stale: list[str] = field(default_factory=list)
+
+    @property
+    def run(self) -> SyncRun:
+        return self.kept.run
+
+
+async def apply_sync(services: Services, caller: Caller, run: str, *, options: ApplyOptions) -> SyncAnswer:
+    """Applies a plan. One that was applied already gives its run again."""
+    try:
+        async with services.reading(caller) as reading:
+            await require(reading, APPLY)
+            options = _check(options)
+            known = await _find_answer(reading.unit, reading, options)
+            kept = known or await reading.unit.sync.find(run)
+            if kept is None:
+                raise Refused([NotFound(f"there is no plan `{show(run)}`", path=("plan",))])
+            if kept.run.status is SyncStatus.APPLIED:
+                return SyncAnswer(run=kept.run)
+            _refuse_as_it_is(kept, options)
+        return await _apply(_Application(services, caller, kept, options))
+    except Refused as refused:
+        event = note_attempt(caller, APPLY, refused.errors, at=services.clock())
+        if event is not None:
+            async with services.database.writing(services.catalog) as unit:
+                await unit.security.add(event)
+        kept_now = await _find_run(services, run)
+        return SyncAnswer(run=kept_now, errors=refused.errors)
+
+
+def _check(options: ApplyOptions) -> ApplyOptions:
+    errors: list[DomainError] = []
+    try:
+        if options.reason is not None:
+            read_text(options.reason, "reason")
+        if options.idempotency is not None:
+            key = replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
+            options = replace(options, idempotency=key)
+    except InvalidValue as refusal:
+        errors.append(refusal)
+    if options.override_brake and not (options.reason or "").strip():
+        message = "to override the brake needs a reason"
+        errors.append(InvalidValue(message, path=("reason",), expected="why so much may be taken away"))
+    if errors:
+        raise Refused(errors)
+    return options
+
+
+def _refuse_as_it_is(kept: KeptRun, options: ApplyOptions) -> None:
+    """Raises `Refused` for a plan that cannot be applied, whatever has happened since."""
+    if options.fingerprint != kept.run.fingerprint:
+        message = "it is not the fingerprint of this plan: apply what you have looked at"
+        raise Refused([InvalidValue(message, path=("fingerprint",), expected="the `fingerprint` of the run")])
+    if kept.run.status is SyncStatus.REFUSED:
+        raise Refused(
+            kept.refusals or [Conflict("the plan was refused: mend the feed, and plan again", path=("plan",))]
+        )
+    if kept.run.status is SyncStatus.STALE:
+        raise Refused([StalePlan("what the plan read has changed since: plan again", path=("plan",))])
+
+
+async def _find_answer(unit: ReadingUnit, reading: Reading, options: ApplyOptions) -> KeptRun | None:
+    """The run that an idempotency key was first answered with."""
+    key, caller = options.idempotency, reading.caller
+    if key is None or caller is None:
+        return None
+    kept = await unit.idempotency.find(caller.user, key.key, since=reading.now - KEYS_KEPT_FOR)
+    if kept is None:
+        return None
+    if (kept.action, kept.fingerprint) != (APPLY, key.fingerprint):
+        message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
+        raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
+    return await unit.sync.find(kept.answer["run"])
+
+
+async def _find_run(services: Services, run: str) -> SyncRun | None:
+    async with services.database.reading(services.catalog) as unit:
+        kept = await unit.sync.find(run)
+    return None if kept is None else kept.run
+
+
+# ---------------------------------------------------------------------- working it out
+
+
+async def _apply(application: _Application) -> SyncAnswer:
+    services = application.services
+    for _ in range(TRIES):
+        async with services.reading(application.caller) as reading:
+            draft = await _work_out(application, reading)
+            if draft is None:
+                break
+        try:
+            async with services.database.writing(services.catalog) as unit:
+                if await unit.audit.find_last_revision() != reading.revision:
+                    raise _Overtaken
+                return await _write(application, unit, reading, draft)
+        except _Overtaken:
+            continue
+    if not application.stale:
+        async with services.database.writing(services.catalog) as unit:
+            reading = Reading(services, unit, revision=await unit.audit.find_last_revision(), caller=application.caller)
+            draft = await _work_out(application, reading)
+            if draft is not None:
+                return await _write(application, unit, reading, draft)
+    async with services.database.writing(services.catalog) as unit:
+        await unit.sync.replace(replace(application.run, status=SyncStatus.STALE))
+    reasons = ", ".join(application.stale)
+    raise Refused([StalePlan(f"{reasons} since the plan was made: plan again", path=("plan",))])
+
+
+async def _work_out(application: _Application, reading: Reading) -> Draft | None:
+    """What the plan does as things are now; None: it is stale, and `application.stale` says why."""
+    kept, run = application.kept, application.run
+    if kept.catalog != reading.catalog.digest:
+        application.stale = ["the catalog has changed"]
+        return None
+    known = await asyncio.to_thread(
+        read, Feed(FeedFormat(kept.format), [part async for part in reading.unit.sync.read_feed(run.id)])
+    )
+    draft = await draft_plan(
+        reading, known, desired=known.desired(run.source, take_over=run.take_over), mode=run.mode,
+        max_removals=run.max_removals, keep=None,
+    )  # fmt: skip
+    if reading.revision != run.base_revision:
+        application.stale = await _find_stale(reading, run, draft)
+    if not application.stale and draft.differences != kept.differences:
+        application.stale = ["what the feed differs in has changed"]
+    if not application.stale and run.mode is SyncMode.PARTIAL and draft.fingerprint != run.fingerprint:
+        application.stale = ["what may be done has changed"]
+    if application.stale:
+        return None
+    if draft.is_refused(run.mode):
+        raise Refused(cut_refusals([*draft.refusals, *draft.errors]))
+    raise_if_unsafe(draft.plan, draft.alarms, overridden=application.options.override_brake)
+    return draft
+
+
+async def _find_stale(reading: Reading, run: SyncRun, draft: Draft) -> list[str]:
+    """What the plan read and has changed since: rows of the source, people whom it matched, holders that it touches."""
+    changed, mine = await reading.unit.sync.find_changed_since(run.source, run.base_revision)
+    touched = {unit.holder for unit in draft.plan.units}
+    reasons = ["something of the source has changed"] if mine else []
+    if changed & touched:
+        reasons.append("somebody whom it changes has changed")
+    records = await reading.unit.sync.find_users_changed_since(run.base_revision)
+    if records & draft.plan.matched:
+        reasons.append("a person whom it names has changed")
+    return reasons
+
+
+# ---------------------------------------------------------------------- writing
+
+
+async def _write(application: _Application, unit: WritingUnit, reading: Reading, draft: Draft) -> SyncAnswer:
+    services, caller, options = application.services, application.caller, application.options
+    changes = draft.weighed.changes
+    revision = reading.revision
+    if changes:
+        entry = await record_sync(unit, reading, changes, caller=caller, source=application.run.source, action=APPLY,
+                                  reason=options.reason)  # fmt: skip
+        revision = entry.revision
+    done = replace(
+        application.run, status=SyncStatus.APPLIED, revision=revision, applied_at=reading.now,
+        applied_by=caller.user_name, reason=options.reason,
+    )  # fmt: skip
+    await unit.sync.replace(done)
+    if options.idempotency is not None:
+        key = options.idempotency
+        answer = KeptAnswer(action=APPLY, fingerprint=key.fingerprint, answer={"run": done.id})
+        await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
+    services.feed.note(revision)
+    return SyncAnswer(run=done)
+
+
+async def record_sync(
+    unit: WritingUnit,
+    reading: Reading,
+    changes: tuple[Change, ...],
+    *,
+    caller: Caller,
+    source: str,
+    action: str,
+    reason: str | None,
+) -> AuditEntry:
+    """Writes the changes of a plan as one revision, people before what hangs on them."""
+    ordered = sorted(changes, key=lambda change: not isinstance(change.record, User))
+
+    def told() -> Iterator[ChangeRecord]:
+        return (describe_change(reading.catalog, change) for change in ordered)
+
+    def make(revision: int, previous: str) -> AuditEntry:
+        return AuditEntry(
+            revision=revision, at=reading.now, actor=caller.user_name, actor_id=caller.user, source=source,
+            action=action, reason=reason, subjects=(), changes=(), previous_hash=previous,
+        )  # fmt: skip
+
+    return await unit.record(ordered, make, told=told())

@@ -1,0 +1,255 @@
+"""Plans: a feed compared with what there is, weighed as its caller's change, kept for whoever looks through it."""
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from app.db.repositories.idempotency import KeptAnswer
+from app.db.repositories.sync import KeptRun, pack_items
+from app.domain.callers import OPERATIONS, Caller
+from app.domain.changes import Stamp, cut_refusals
+from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
+from app.domain.holders import MANUAL, RoleId, TeamId, UserStatus
+from app.domain.ids import SYNC_RUN, make_id
+from app.domain.names import read_name
+from app.domain.sync.brake import Brake
+from app.domain.sync.desired import Desired, SyncMode
+from app.domain.sync.diff import SyncPlan, diff
+from app.domain.sync.drafts import Draft, work_out
+from app.domain.sync.runs import SyncItem, SyncRun, SyncStatus
+from app.domain.sync.units import Current
+from app.services.context import Reading, Services
+from app.services.sync.feeds import Feed, ReadFeed, read
+from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+
+NAMED_AT_MOST = 500  # people whom a feed names and who are looked up by their names; for more everybody is read
+PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
+PLAN = "planSync"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """How a feed is meant."""
+
+    source: str
+    mode: SyncMode = SyncMode.ATOMIC
+    take_over: bool = False
+    max_removals: int | None = None
+    idempotency: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncAnswer:
+    """A run, or why there is none; with both, why it cannot be applied as it is."""
+
+    run: SyncRun | None
+    errors: tuple[DomainError, ...] = ()
+    warnings: tuple[DomainError, ...] = ()
+
+
+async def plan_sync(services: Services, caller: Caller, feed: Feed, *, options: PlanOptions) -> SyncAnswer:
+    """Plans a feed and keeps the plan. A plan in whose way something stands is kept as well, as REFUSED."""
+    try:
+        options = _check(options)
+        async with services.reading(caller) as reading:
+            kept = await _find_kept(reading, caller, options)
+            if kept is not None:
+                return kept
+            await require(reading, PLAN)
+            known = await asyncio.to_thread(read, feed)
+            packed: list[tuple[str, bytes]] = []
+            draft = await draft_plan(
+                reading, known, desired=known.desired(options.source, take_over=options.take_over),
+                mode=options.mode, max_removals=options.max_removals,
+                keep=lambda items: packed.extend(pack_items(services.catalog, items)),
+            )  # fmt: skip
+            run = _make_run(reading, caller, options, draft)
+    except Refused as refused:
+        return SyncAnswer(run=None, errors=refused.errors)
+    run_kept = KeptRun(
+        run=run, differences=draft.differences, catalog=services.catalog.digest,
+        refusals=cut_refusals([*draft.refusals, *draft.errors]), format=feed.format,
+    )  # fmt: skip
+    parts = await asyncio.to_thread(lambda: list(_compress(feed.parts)))
+    async with services.database.writing(services.catalog) as unit:
+        await unit.sync.add(run_kept, packed, parts)
+        if options.idempotency is not None:
+            key = options.idempotency
+            answer = KeptAnswer(action=PLAN, fingerprint=key.fingerprint, answer={"run": run.id})
+            now = services.clock()
+            await unit.idempotency.keep(caller.user, key.key, answer, at=now, since=now - KEYS_KEPT_FOR)
+    return answer_of(run_kept)
+
+
+def answer_of(kept: KeptRun) -> SyncAnswer:
+    """A run with what is to be said of it."""
+    warnings = [
+        Warned(f"{alarm}: the brake stops it until it is overridden with a reason", code=ErrorCode.BRAKE)
+        for alarm in kept.run.brake
+        if kept.run.status is SyncStatus.PLANNED
+    ]
+    return SyncAnswer(run=kept.run, errors=kept.refusals, warnings=tuple(warnings))
+
+
+async def require(reading: Reading, operation: str) -> None:
+    """Raises `Refused` where the caller may not do this to anything."""
+    try:
+        (await reading.authority()).require(OPERATIONS[operation])
+    except NotPermitted as refusal:
+        raise Refused([refusal]) from None
+
+
+def _check(options: PlanOptions) -> PlanOptions:
+    """The options in the form in which names are kept. Raises `Refused`."""
+    errors: list[DomainError] = []
+    try:
+        options = replace(options, source=read_name(options.source, "source"))
+        if options.idempotency is not None:
+            key = replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
+            options = replace(options, idempotency=key)
+    except InvalidValue as refusal:
+        errors.append(refusal)
+    if options.source == MANUAL:
+        message = f"`{MANUAL}` is what people do by hand, and no source of a feed"
+        errors.append(InvalidValue(message, path=("source",), expected="the name of the system that sends the feed"))
+    if options.max_removals is not None and options.max_removals < 0:
+        message = f"{options.max_removals} rows cannot be removed"
+        errors.append(InvalidValue(message, path=("maxRemovals",), expected="0 or more"))
+    if errors:
+        raise Refused(errors)
+    return options
+
+
+async def _find_kept(reading: Reading, caller: Caller, options: PlanOptions) -> SyncAnswer | None:
+    """The plan that an idempotency key was first answered with."""
+    if options.idempotency is None:
+        return None
+    key = options.idempotency
+    kept = await reading.unit.idempotency.find(caller.user, key.key, since=reading.now - KEYS_KEPT_FOR)
+    if kept is None:
+        return None
+    if (kept.action, kept.fingerprint) != (PLAN, key.fingerprint):
+        message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
+        raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
+    run = await reading.unit.sync.find(kept.answer["run"])
+    return None if run is None else answer_of(run)
+
+
+def _make_run(reading: Reading, caller: Caller, options: PlanOptions, draft: Draft) -> SyncRun:
+    services = reading.services
+    return SyncRun(
+        id=make_id(SYNC_RUN, services.clock(), services.randomness(10)), source=options.source,
+        status=SyncStatus.REFUSED if draft.is_refused(options.mode) else SyncStatus.PLANNED, mode=options.mode,
+        take_over=options.take_over, max_removals=options.max_removals, base_revision=reading.revision,
+        fingerprint=draft.fingerprint, counts=draft.counts, brake=draft.alarms, planned_at=reading.now,
+        planned_by=caller.user_name,
+    )  # fmt: skip
+
+
+def _compress(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """A feed in parts of about one size, each compressed."""
+    waiting, size = [], 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= PART:
+            yield zlib.compress(b"".join(waiting), 1)
+            waiting, size = [], 0
+    if waiting:
+        yield zlib.compress(b"".join(waiting), 1)
+
+
+def fingerprint_feed(parts: Iterable[bytes], *settings: object) -> str:
+    """SHA-256 of a feed and of how it is meant, in hexadecimal: what an idempotency key stands for."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------------- drafts
+
+
+async def draft_plan(
+    reading: Reading,
+    known: ReadFeed,
+    *,
+    desired: Desired,
+    mode: SyncMode,
+    max_removals: int | None,
+    keep: Callable[[Iterable[SyncItem]], object] | None = None,
+) -> Draft:
+    """Works out what a feed would do, as a change of the caller, in the snapshot that is being read."""
+    caller = reading.caller
+    assert caller is not None, "a sync is somebody's"
+    services = reading.services
+    await _load(reading, known, desired)
+    stamp = Stamp(
+        actor=caller.user_name, at=reading.now, new_id=services.new_id, source=desired.source,
+        revision=reading.revision + 1,
+    )  # fmt: skip
+    current = Current(
+        catalog=reading.catalog, world=await reading.load_world(), stamp=stamp,
+        held_down=await _find_held_down(reading, desired), hidden=await _find_hidden(reading),
+    )  # fmt: skip
+    plan = await asyncio.to_thread(diff, current, desired, known.spoiled)
+    await _load_reached(reading, plan)
+    current = replace(current, world=await reading.load_world())
+    authority = await reading.authority()
+    active_owners = await reading.unit.users.count_active_owners()
+    return await asyncio.to_thread(
+        work_out, reading.program, current, desired, plan, authority, mode=mode,
+        brake=Brake(share=services.brake_share, max_removals=max_removals), active_owners=active_owners,
+        keep=keep or (lambda items: None),
+    )  # fmt: skip
+
+
+async def _load(reading: Reading, known: ReadFeed, desired: Desired) -> None:
+    """Brings the people into the world whom a feed may mean, and whom its source manages."""
+    people = tuple(desired.users or ())
+    external_ids = {person.external_id for person in people if person.external_id is not None}
+    spoiled = [one.subject for one in known.spoiled if one.noun == "user" and one.subject is not None]
+    if len(people) + len(spoiled) > NAMED_AT_MOST:
+        await reading.load_world(None)
+        return
+    found = await reading.unit.sync.find_people(
+        desired.source, external_ids.union(spoiled), {person.user_name for person in people},
+        managed=desired.users is not None and desired.complete,
+    )  # fmt: skip
+    await reading.load_world({*found, *desired.leaving, *(person.id for person in people if person.id is not None)})
+
+
+async def _load_reached(reading: Reading, plan: SyncPlan) -> None:
+    """Brings the people into the world who include a role or a team that the plan changes."""
+    changed = [unit.holder for unit in plan.units if unit.noun != "user" and unit.steps]
+    if not changed:
+        return
+    world = await reading.load_world()
+    changes = [step.change for unit in plan.units if unit.noun != "user" and unit.is_sound for step in unit.steps]
+    reached = {*world.reached_from(one for one in changed if one in world.roles or one in world.teams)}
+    reached |= {*world.changed(changes).reached_from(one for one in changed)}
+    roles = [RoleId(one) for one in reached if one in world.roles]
+    teams = [TeamId(one) for one in reached if one in world.teams]
+    if roles or teams:
+        await reading.load_world(await reading.unit.worlds.find_included_people(roles, teams))
+
+
+async def _find_held_down(reading: Reading, desired: Desired) -> frozenset[str]:
+    """Those whom the feed would wake and whom somebody else has put down."""
+    world = await reading.load_world()
+    idle = [
+        user.id
+        for user in world.users.values()
+        if user.status is not UserStatus.ACTIVE and user.source == desired.source
+    ]
+    return await reading.unit.sync.find_held_down(desired.source, idle)
+
+
+async def _find_hidden(reading: Reading) -> frozenset[str]:
+    """The roles, teams and contracts that the caller does not see."""
+    seen = await reading.look()
+    world = await reading.load_world()
+    visible = {record.id for records in (seen.roles(), seen.teams(), seen.contracts()) for record in records}
+    return frozenset({*world.roles, *world.teams, *world.contracts} - visible)
