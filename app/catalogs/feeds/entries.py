@@ -1,0 +1,406 @@
+"""From plain data, as JSON and YAML give it, to an entry of the desired state, or to all its faults.
+
+Fields are those of `SyncUserInput`, `SyncRoleInput` and `SyncTeamInput` of the schema. A reference may be given in
+full, or short as its natural key; a role, an access level and a grant may be given short as a text.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from app.catalogs.feeds.faults import Fault, Kind, Place, list_names, refuse_unknown
+from app.domain.contracts import AccessLevel
+from app.domain.errors import InvalidValue
+from app.domain.holders import TeamKind
+from app.domain.names import read_email, read_name, read_text, show
+from app.domain.references import Attribute, Ref
+from app.domain.sync.desired import (
+    AssignmentDesired,
+    Entry,
+    GrantDesired,
+    LevelDesired,
+    RoleDesired,
+    TeamDesired,
+    UserDesired,
+)
+from app.domain.values import ValueInput
+from app.domain.wishes.users import UNCHANGED, Patch, Unchanged
+
+FIELDS = {
+    Kind.USERS: ("externalId", "userName", "displayName", "email", "active", "roles", "teams", "access"),
+    Kind.ROLES: ("key", "displayName", "description", "parents", "grants"),
+    Kind.TEAMS: ("key", "displayName", "kind", "parent", "roles"),
+}
+KEYS = {Kind.USERS: "externalId", Kind.ROLES: "key", Kind.TEAMS: "key"}
+_REQUIRED = {Kind.USERS: ("externalId", "userName"), Kind.ROLES: ("key", "grants"), Kind.TEAMS: ("key",)}
+_ASSIGNMENT = ("role", "contract", "validFrom", "validUntil")
+_LEVEL = ("contract", "product", "level")
+_GRANT = ("permission", "value", "contract", "validFrom", "validUntil")
+_VALUE = ("on", "level", "scopes", "amount", "members", "full", "none")
+_MAX_FAULTS = 100  # of one entry; a line of nothing but unknown fields has no end of them
+_MAX_KNOWN = 4096  # items remembered; roles, levels and rights in use are fewer, each of up to a few hundred characters
+_MOMENT = re.compile(  # RFC 3339, what is finer than a microsecond dropped
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(\.\d{1,6})?\d*([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+T = TypeVar("T")
+At = tuple[str, ...]
+
+
+def read_entry(kind: Kind, data: Any, place: Place, *, problems: Sequence[Fault] = ()) -> Iterator[Entry | Fault]:
+    """The entry, or all its faults: `problems`, which were found before, and its own. Each names what it spoils."""
+    form = _Form()
+    fields = form.fields(data, (), FIELDS[kind], _REQUIRED[kind])
+    entry = _READERS[kind](form, fields, place)
+    if not form.faults and not problems:
+        yield entry
+        return
+    key = find_key(kind, data)
+    for problem in problems[:_MAX_FAULTS]:
+        problem.kind, problem.key = kind, key
+        yield problem
+    for fault in form.faults[:_MAX_FAULTS]:
+        yield place.fault(fault.message, fault.expected, *fault.path, kind=kind, key=key)
+
+
+def find_key(kind: Kind, data: Any) -> str | None:
+    """The key of an entry, of a person the external id, however broken the rest of it is."""
+    given = data.get(KEYS[kind]) if isinstance(data, dict) else None
+    try:
+        return read_name(given) if isinstance(given, str) else None
+    except InvalidValue:
+        return None
+
+
+class _Form:
+    """Reads the fields of one entry and keeps their faults. What has a fault reads as anything: it is dropped then."""
+
+    __slots__ = ("faults",)
+
+    def __init__(self) -> None:
+        self.faults: list[InvalidValue] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many faults that no more need be looked for."""
+        return len(self.faults) >= _MAX_FAULTS
+
+    def refuse(self, at: At, message: str, expected: str) -> None:
+        self.faults.append(InvalidValue(message, path=at, expected=expected))
+
+    def fields(self, data: Any, at: At, known: tuple[str, ...], required: tuple[str, ...]) -> dict[str, Any]:
+        """The fields of an object: all of them known, none missing."""
+        if not isinstance(data, dict):
+            self.refuse(at, f"{_describe(data)} is no object", f"an object with {list_names(known)}")
+            return {}
+        for name in data:
+            if name not in known:
+                self.refuse((*at, show(name)), *refuse_unknown("field", name, known))
+                if self.is_full:
+                    break
+        for name in required:
+            if name not in data:
+                self.refuse((*at, name), f"`{name}` is missing", "a value")
+        return data
+
+    def text(self, data: Any, at: At) -> str | None:
+        if isinstance(data, str):
+            return data
+        hint = ", in quotes" if isinstance(data, int | float) else ""
+        self.refuse(at, f"{_describe(data)} is no text", f"a text{hint}")
+        return None
+
+    def checked(self, data: Any, at: At, read: Callable[[str], T], default: T) -> T:
+        """A text as `read` reads it."""
+        text = self.text(data, at)
+        if text is None:
+            return default
+        try:
+            return read(text)
+        except InvalidValue as error:
+            self.refuse((*at, *error.path), error.message, error.expected)
+            return default
+
+    def name(self, fields: dict[str, Any], field: str, at: At = ()) -> str:
+        return self.checked(fields[field], (*at, field), read_name, "") if field in fields else ""
+
+    def patch(self, fields: dict[str, Any], field: str, read: Callable[[str], str]) -> Patch:
+        """An attribute: left out it is not managed, null clears it."""
+        if field not in fields:
+            return UNCHANGED
+        return None if fields[field] is None else self.checked(fields[field], (field,), read, "")
+
+    def flag(self, fields: dict[str, Any], field: str, *, default: bool) -> bool:
+        given = fields.get(field, default)
+        if not isinstance(given, bool):
+            self.refuse((field,), f"{_describe(given)} is neither true nor false", "`true` or `false`")
+        return given is True
+
+    def items(self, fields: dict[str, Any], field: str, read: Callable[[Any, At], T]) -> tuple[T, ...] | None:
+        """A list; left out, or null, it is not managed."""
+        given = fields.get(field)
+        if given is None:
+            return None
+        if not isinstance(given, list):
+            self.refuse((field,), f"{_describe(given)} is no list", "a list")
+            return None
+        items = []
+        for index, item in enumerate(given):
+            items.append(read(item, (field, str(index))))
+            if self.is_full:
+                break
+        return tuple(items)
+
+    def ref(self, data: Any, at: At, attribute: Attribute) -> Ref:
+        """What is named, in full or short by its natural key."""
+        if isinstance(data, str):
+            return self.checked(data, at, _REFS[attribute], _NOWHERE)
+        given = list(self.fields(data, at, ("id", attribute), ()).items())
+        if isinstance(data, dict) and len(given) != 1:
+            self.refuse(at, f"{len(given)} names for one thing", f"exactly one of `id`, `{attribute}`")
+            return _NOWHERE
+        for name, value in given:
+            if name in _REFS:
+                return self.checked(value, (*at, name), _REFS[name], _NOWHERE)
+        return _NOWHERE
+
+    def contract(self, fields: dict[str, Any], at: At) -> Ref | None:
+        given = fields.get("contract")
+        return None if given is None else self.ref(given, (*at, "contract"), "number")
+
+    def moment(self, fields: dict[str, Any], field: str, at: At) -> datetime | None:
+        given = fields.get(field)
+        return None if given is None else self.checked(given, (*at, field), _read_moment, None)
+
+    def word(self, data: Any, at: At, words: dict[str, T]) -> T:
+        """A word of a closed vocabulary, spelled exactly."""
+        text = self.text(data, at)
+        if text is not None and text not in words:
+            self.refuse(at, *refuse_unknown("value", text, tuple(words)))
+        return words.get(text or "", next(iter(words.values())))
+
+    def known(self, data: Any, at: At, read: "Callable[[_Form, Any, At], T]", memory: dict[Any, Any]) -> T:
+        """What `read` makes of an item, once for all that are written alike: the same few stand on every line."""
+        like = data if isinstance(data, str) else _freeze(data)
+        if like is not None and like in memory:
+            return memory[like]  # type: ignore[no-any-return]  # holds what `read` made
+        faults = len(self.faults)
+        item = read(self, data, at)
+        if like is not None and len(self.faults) == faults:
+            if len(memory) >= _MAX_KNOWN:
+                memory.clear()
+            memory[like] = item
+        return item
+
+
+# ---------------------------------------------------------------------- entries
+
+
+def _read_user(form: _Form, fields: dict[str, Any], place: Place) -> UserDesired:
+    return UserDesired(
+        path=place.path,
+        external_id=form.name(fields, "externalId"),
+        user_name=form.name(fields, "userName"),
+        display_name=form.patch(fields, "displayName", read_name),
+        email=form.patch(fields, "email", read_email),
+        active=form.flag(fields, "active", default=True),
+        roles=form.items(fields, "roles", lambda data, at: form.known(data, at, _read_assignment, _ASSIGNMENTS)),
+        teams=form.items(fields, "teams", lambda data, at: form.ref(data, at, "key")),
+        access=form.items(fields, "access", lambda data, at: form.known(data, at, _read_level, _ACCESS)),
+    )
+
+
+def _read_role(form: _Form, fields: dict[str, Any], place: Place) -> RoleDesired:
+    grants = form.items(fields, "grants", lambda data, at: form.known(data, at, _read_grant, _GRANTS))
+    if grants is None and "grants" in fields and fields["grants"] is None:
+        form.refuse(("grants",), "null is no list", "a list")
+    return RoleDesired(
+        path=place.path,
+        key=form.name(fields, "key"),
+        display_name=form.patch(fields, "displayName", read_name),
+        description=form.patch(fields, "description", read_text),
+        parents=form.items(fields, "parents", lambda data, at: form.ref(data, at, "key")),
+        grants=grants or (),
+    )
+
+
+def _read_team(form: _Form, fields: dict[str, Any], place: Place) -> TeamDesired:
+    parent: Ref | Unchanged | None = UNCHANGED
+    if "parent" in fields:
+        parent = None if fields["parent"] is None else form.ref(fields["parent"], ("parent",), "key")
+    return TeamDesired(
+        path=place.path,
+        key=form.name(fields, "key"),
+        display_name=form.patch(fields, "displayName", read_name),
+        kind=form.word(fields.get("kind", "TEAM"), ("kind",), _TEAM_KINDS),
+        parent=parent,
+        roles=form.items(fields, "roles", lambda data, at: form.known(data, at, _read_assignment, _ASSIGNMENTS)),
+    )
+
+
+_READERS: dict[Kind, Callable[[_Form, dict[str, Any], Place], Entry]] = {
+    Kind.USERS: _read_user,
+    Kind.ROLES: _read_role,
+    Kind.TEAMS: _read_team,
+}
+
+
+# ---------------------------------------------------------------------- what hangs on them
+
+_ASSIGNMENTS: dict[Any, Any] = {}
+_ACCESS: dict[Any, Any] = {}
+_GRANTS: dict[Any, Any] = {}
+_LEVELS = {str(level): level for level in AccessLevel}
+_TEAM_KINDS = {str(kind): kind for kind in TeamKind}
+
+
+def _freeze(data: Any) -> Any:
+    """An object of texts alone, as a key; None for anything else."""
+    if not isinstance(data, dict):
+        return None
+    for value in data.values():
+        if not isinstance(value, str):
+            return None
+    return tuple(data.items())
+
+
+def _read_assignment(form: _Form, data: Any, at: At) -> AssignmentDesired:
+    if isinstance(data, str):
+        return AssignmentDesired(role=form.ref(data, at, "key"))
+    fields = form.fields(data, at, _ASSIGNMENT, ("role",))
+    return AssignmentDesired(
+        role=form.ref(fields["role"], (*at, "role"), "key") if "role" in fields else _NOWHERE,
+        contract=form.contract(fields, at),
+        valid_from=form.moment(fields, "validFrom", at),
+        valid_until=form.moment(fields, "validUntil", at),
+    )
+
+
+def _read_level(form: _Form, data: Any, at: At) -> LevelDesired:
+    if isinstance(data, str):
+        parts = data.rsplit(":", 2)
+        if len(parts) < len(_LEVEL):
+            form.refuse(at, f"`{show(data)}` is no access level", "such as `C-100:telephony:USER`")
+            return LevelDesired(contract=_NOWHERE, product="", level=AccessLevel.USER)
+        data = dict(zip(_LEVEL, (part.strip() for part in parts), strict=True))
+    fields = form.fields(data, at, _LEVEL, _LEVEL)
+    return LevelDesired(
+        contract=form.ref(fields["contract"], (*at, "contract"), "number") if "contract" in fields else _NOWHERE,
+        product=form.name(fields, "product", at),
+        level=form.word(fields.get("level", "USER"), (*at, "level"), _LEVELS),
+    )
+
+
+def _read_grant(form: _Form, data: Any, at: At) -> GrantDesired:
+    if isinstance(data, str):
+        permission, equals, text = (part.strip() for part in data.partition("="))
+        data = {"permission": permission} | ({"value": text} if equals else {})
+    fields = form.fields(data, at, _GRANT, ("permission",))
+    value = fields.get("value")
+    return GrantDesired(
+        permission=form.name(fields, "permission", at),
+        value=None if value is None else _read_value(form, value, (*at, "value")),
+        contract=form.contract(fields, at),
+        valid_from=form.moment(fields, "validFrom", at),
+        valid_until=form.moment(fields, "validUntil", at),
+    )
+
+
+def _read_value(form: _Form, data: Any, at: At) -> ValueInput | None:
+    """A value: one field of `RightValueInput`, or plainly a text, a number, true or false."""
+    match data:
+        case bool():
+            return ValueInput("on", data)
+        case int():
+            return ValueInput("amount", data)
+        case str():
+            return ValueInput("text", form.checked(data, at, _read_plain, ""))
+        case dict() if len(data) == 1:
+            return _read_value_field(form, *next(iter(data.items())), at)
+        case dict():
+            form.refuse(at, f"{len(data)} fields for one value", f"exactly one of {list_names(_VALUE)}")
+        case _:
+            form.refuse(at, f"{_describe(data)} is no value", "a text, a number, `true`, `false`, or an object")
+    return None
+
+
+def _read_value_field(form: _Form, field: str, given: Any, at: At) -> ValueInput | None:
+    match field, given:
+        case "on", bool():
+            return ValueInput(field, given)
+        case (("full" | "none"), True):
+            return ValueInput(field, True)
+        case "level", str():
+            return ValueInput(field, form.checked(given, (*at, field), _read_plain, ""))
+        case "amount", int() if not isinstance(given, bool):
+            return ValueInput(field, given)
+        case (("scopes" | "members"), list()):
+            names = [form.checked(name, (*at, field, str(i)), _read_plain, "") for i, name in enumerate(given)]
+            return ValueInput(field, tuple(names))
+    if field in _VALUE:
+        form.refuse((*at, field), f"{_describe(given)} is not for `{field}`", _EXPECTED_OF_VALUE[field])
+    else:
+        form.refuse((*at, show(field)), *refuse_unknown("field", field, _VALUE))
+    return None
+
+
+_EXPECTED_OF_VALUE = {
+    "on": "`true` or `false`",
+    "level": "a text",
+    "scopes": "a list of texts",
+    "amount": "a whole number",
+    "members": "a list of texts",
+    "full": "`true`",
+    "none": "`true`",
+}
+
+
+# ---------------------------------------------------------------------- texts
+
+
+@lru_cache(maxsize=4096)  # roles, teams and contracts are few, and the same ones on every line
+def _read_ref(attribute: Attribute, text: str) -> Ref:
+    return Ref.of(attribute, read_name(text))
+
+
+_REFS: dict[str, Callable[[str], Ref]] = {
+    "id": lambda text: _read_ref("id", text),
+    "key": lambda text: _read_ref("key", text),
+    "number": lambda text: _read_ref("number", text),
+}
+_NOWHERE = Ref("id", "")  # stands for a reference that could not be read
+
+
+def _read_moment(text: str) -> datetime:
+    """A time with an offset, in UTC. Raises `InvalidValue`."""
+    match = _MOMENT.fullmatch(text)
+    try:
+        if match is not None:
+            offset = "+00:00" if match[4] in "Zz" else match[4]
+            return datetime.fromisoformat(f"{match[1]}T{match[2]}{match[3] or ''}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    expected = "an ISO 8601 time with its offset, such as `2026-06-01T09:00:00Z`"
+    raise InvalidValue(f"`{show(text)}` is not a time with an offset", expected=expected)
+
+
+def _read_plain(text: str) -> str:
+    """A text that stands for a value: its type judges it later. Raises `InvalidValue` for what no database takes."""
+    return read_text(text)
+
+
+def _describe(data: Any) -> str:
+    match data:
+        case None:
+            return "null"
+        case bool():
+            return "true" if data else "false"
+        case int() | float():
+            return f"`{data}`"
+        case str():
+            return f"`{show(data)}`"
+        case list():
+            return "a list"
+    return "an object"
