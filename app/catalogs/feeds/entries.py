@@ -40,7 +40,8 @@ _LEVEL = ("contract", "product", "level")
 _GRANT = ("permission", "value", "contract", "validFrom", "validUntil")
 _VALUE = ("on", "level", "scopes", "amount", "members", "full", "none")
 _MAX_FAULTS = 100  # of one entry; a line of nothing but unknown fields has no end of them
-_MAX_KNOWN = 4096  # items remembered; roles, levels and rights in use are fewer, each of up to a few hundred characters
+_MAX_KNOWN = 4096  # items remembered: the roles, levels and rights in use are fewer
+_MAX_KNOWN_TEXT = 300  # characters of a text of one: a name has up to 256
 _MOMENT = re.compile(  # RFC 3339, what is finer than a microsecond dropped
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(\.\d{1,6})?\d*([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -138,19 +139,28 @@ class _Form:
             self.refuse((field,), f"{_describe(given)} is neither true nor false", "`true` or `false`")
         return given is True
 
-    def items(self, fields: dict[str, Any], field: str, read: Callable[[Any, At], T]) -> tuple[T, ...] | None:
-        """A list; left out, or null, it is not managed."""
+    def items(
+        self, fields: dict[str, Any], field: str, read: "Callable[[_Form, Any, At], T]", memory: dict[Any, T]
+    ) -> tuple[T, ...] | None:
+        """A list; left out, or null, it is not managed. `memory` keeps what was made of items: most stand again."""
         given = fields.get(field)
         if given is None:
             return None
         if not isinstance(given, list):
             self.refuse((field,), f"{_describe(given)} is no list", "a list")
             return None
-        items = []
-        for index, item in enumerate(given):
-            items.append(read(item, (field, str(index))))
-            if self.is_full:
-                break
+        items: list[T] = []
+        for item in given:
+            like = item if isinstance(item, str) else _freeze(item)
+            known = memory.get(like)
+            if known is None:
+                faults = len(self.faults)
+                known = read(self, item, (field, str(len(items))))
+                if self.is_full:
+                    break
+                if len(self.faults) == faults:
+                    _remember(memory, like, known)
+            items.append(known)
         return tuple(items)
 
     def ref(self, data: Any, at: At, attribute: Attribute) -> Ref:
@@ -181,19 +191,6 @@ class _Form:
             self.refuse(at, *refuse_unknown("value", text, tuple(words)))
         return words.get(text or "", next(iter(words.values())))
 
-    def known(self, data: Any, at: At, read: "Callable[[_Form, Any, At], T]", memory: dict[Any, Any]) -> T:
-        """What `read` makes of an item, once for all that are written alike: the same few stand on every line."""
-        like = data if isinstance(data, str) else _freeze(data)
-        if like is not None and like in memory:
-            return memory[like]  # type: ignore[no-any-return]  # holds what `read` made
-        faults = len(self.faults)
-        item = read(self, data, at)
-        if like is not None and len(self.faults) == faults:
-            if len(memory) >= _MAX_KNOWN:
-                memory.clear()
-            memory[like] = item
-        return item
-
 
 # ---------------------------------------------------------------------- entries
 
@@ -206,14 +203,14 @@ def _read_user(form: _Form, fields: dict[str, Any], place: Place) -> UserDesired
         display_name=form.patch(fields, "displayName", read_name),
         email=form.patch(fields, "email", read_email),
         active=form.flag(fields, "active", default=True),
-        roles=form.items(fields, "roles", lambda data, at: form.known(data, at, _read_assignment, _ASSIGNMENTS)),
-        teams=form.items(fields, "teams", lambda data, at: form.ref(data, at, "key")),
-        access=form.items(fields, "access", lambda data, at: form.known(data, at, _read_level, _ACCESS)),
+        roles=form.items(fields, "roles", _read_assignment, _ASSIGNMENTS),
+        teams=form.items(fields, "teams", _read_key, _KEYS),
+        access=form.items(fields, "access", _read_level, _ACCESS),
     )
 
 
 def _read_role(form: _Form, fields: dict[str, Any], place: Place) -> RoleDesired:
-    grants = form.items(fields, "grants", lambda data, at: form.known(data, at, _read_grant, _GRANTS))
+    grants = form.items(fields, "grants", _read_grant, _GRANTS)
     if grants is None and "grants" in fields and fields["grants"] is None:
         form.refuse(("grants",), "null is no list", "a list")
     return RoleDesired(
@@ -221,7 +218,7 @@ def _read_role(form: _Form, fields: dict[str, Any], place: Place) -> RoleDesired
         key=form.name(fields, "key"),
         display_name=form.patch(fields, "displayName", read_name),
         description=form.patch(fields, "description", read_text),
-        parents=form.items(fields, "parents", lambda data, at: form.ref(data, at, "key")),
+        parents=form.items(fields, "parents", _read_key, _KEYS),
         grants=grants or (),
     )
 
@@ -236,7 +233,7 @@ def _read_team(form: _Form, fields: dict[str, Any], place: Place) -> TeamDesired
         display_name=form.patch(fields, "displayName", read_name),
         kind=form.word(fields.get("kind", "TEAM"), ("kind",), _TEAM_KINDS),
         parent=parent,
-        roles=form.items(fields, "roles", lambda data, at: form.known(data, at, _read_assignment, _ASSIGNMENTS)),
+        roles=form.items(fields, "roles", _read_assignment, _ASSIGNMENTS),
     )
 
 
@@ -249,9 +246,10 @@ _READERS: dict[Kind, Callable[[_Form, dict[str, Any], Place], Entry]] = {
 
 # ---------------------------------------------------------------------- what hangs on them
 
-_ASSIGNMENTS: dict[Any, Any] = {}
-_ACCESS: dict[Any, Any] = {}
-_GRANTS: dict[Any, Any] = {}
+_KEYS: dict[Any, Ref] = {}
+_ASSIGNMENTS: dict[Any, AssignmentDesired] = {}
+_ACCESS: dict[Any, LevelDesired] = {}
+_GRANTS: dict[Any, GrantDesired] = {}
 _LEVELS = {str(level): level for level in AccessLevel}
 _TEAM_KINDS = {str(kind): kind for kind in TeamKind}
 
@@ -264,6 +262,18 @@ def _freeze(data: Any) -> Any:
         if not isinstance(value, str):
             return None
     return tuple(data.items())
+
+
+def _remember(memory: dict[Any, T], like: Any, item: T) -> None:
+    texts = (like,) if isinstance(like, str) else [value for _, value in like or ()]
+    if texts and max(map(len, texts)) <= _MAX_KNOWN_TEXT:
+        if len(memory) >= _MAX_KNOWN:
+            memory.clear()
+        memory[like] = item
+
+
+def _read_key(form: _Form, data: Any, at: At) -> Ref:
+    return form.ref(data, at, "key")
 
 
 def _read_assignment(form: _Form, data: Any, at: At) -> AssignmentDesired:
