@@ -88,7 +88,8 @@ def assert_whole(path: Path) -> None:
 def _told(path: Path) -> Counter[tuple[int, str, str]]:
     """What the log says was made or ended at each revision."""
     told: Counter[tuple[int, str, str]] = Counter()
-    for revision, changes in select(path, "SELECT revision, changes FROM audit_entries"):
+    kept = "SELECT revision, changes FROM audit_entries UNION ALL SELECT revision, changes FROM audit_parts"
+    for revision, changes in select(path, kept):
         for change in json.loads(changes):
             if "after" in change:
                 told[revision, "made", change["row"]] += 1

@@ -1,16 +1,19 @@
 """Rows to records and back: pure functions, one pair a kind of record."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache, lru_cache, partial
+from operator import attrgetter
+from typing import Any, cast
 
 from sqlalchemy import RowMapping
 from sqlmodel import SQLModel
 
 from app.db import tables
-from app.domain.audit import AuditEntry, read_change, render_change, scope_of
+from app.domain.audit import AuditEntry, AuditPart, Parts, read_changes, scope_of, write_changes
 from app.domain.catalog import Catalog
 from app.domain.contracts import AccessLevel
 from app.domain.holders import (
@@ -32,9 +35,11 @@ from app.domain.holders import (
     UserKind,
     UserStatus,
 )
+from app.domain.values import Value
 from app.domain.verification import LAST_OF_ALL, StoredEntry
 
 Values = RowMapping | Mapping[str, Any]
+Columns = dict[str, Iterable[Any]]
 
 TABLE_OF: Mapping[type, type[SQLModel]] = {
     User: tables.UserRow,
@@ -52,124 +57,149 @@ TABLE_OF: Mapping[type, type[SQLModel]] = {
 ENTITIES = (User, Role, Team, Contract)
 
 
-def columns_of(catalog: Catalog, record: Record) -> dict[str, Any]:
-    """The columns of a record, its history left out."""
-    columns = {field.name: getattr(record, field.name) for field in fields(record) if field.name != "revision"}
-    match record:
-        case User():
-            columns["ceiling"] = None if record.ceiling is None else _write_ceiling(record.ceiling)
-        case Role():
-            columns["parents"] = json.dumps(list(record.parents))
-        case Contract():
-            columns["products"] = json.dumps(sorted(record.products))
-        case Grant() | Limit():
-            columns["value"] = catalog.require_permission(record.node).value_type.print(record.value)
+def columns_of(kind: type) -> tuple[str, ...]:
+    """The columns that hold a kind of record, in the order of its fields."""
+    return tuple(_COLUMN_OF.get(field.name, field.name) for field in fields(kind))
+
+
+def write_records(kind: type, catalog: Catalog, records: Sequence[Record]) -> Columns:
+    """The columns of records of one kind, the revision that created them left out, each a value for each record.
+
+    A column at a time, and not a row: a sync writes hundreds of thousands of rows in one transaction.
+    """
+    names = [field.name for field in fields(kind) if field.name != "revision"]
+    columns: Columns = dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))
+    for name, write in _WRITERS.get(kind, {}).items():
+        columns[name] = map(write, columns[name])
+    if kind in _VALUED:
+        print_value = partial(_print_value, catalog)
+        columns["value"] = map(print_value, columns["node"], columns["value"])
     return columns
 
 
+def read_records(kind: type, catalog: Catalog, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The records of rows that hold `columns_of` their kind, as the driver gives them.
+
+    A column at a time, straight into the slots of the records: everybody's rows are hundreds of thousands, and most of
+    the time would go into the `__init__` of frozen records, which gives each field through `object.__setattr__`.
+    """
+    if not rows:
+        return []
+    names = [field.name for field in fields(kind)]
+    columns: Columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    for name, read in _READERS[kind].items():
+        columns[name] = map(read, columns[name])
+    if kind in _VALUED:
+        columns["node"] = tuple(columns["node"])
+        columns["value"] = map(_value_reader(catalog), columns["node"], columns["value"])
+    records: list[Any] = [object.__new__(kind) for _ in rows]
+    for name, values in columns.items():
+        deque(map(getattr(kind, name).__set__, records, values), maxlen=0)  # a loop for its effect alone
+    return records
+
+
+def read_record(kind: type, catalog: Catalog, row: Values) -> Any:
+    """The record of one row."""
+    return read_records(kind, catalog, [[row[name] for name in columns_of(kind)]])[0]
+
+
 def read_user(row: Values) -> User:
-    return User(
-        id=row["id"], user_name=row["user_name"], display_name=row["display_name"], email=row["email"],
-        external_id=row["external_id"], kind=UserKind(row["kind"]), status=UserStatus(row["status"]),
-        is_owner=bool(row["is_owner"]), source=row["source"],
-        ceiling=None if row["ceiling"] is None else _read_ceiling(row["ceiling"]),
-    )  # fmt: skip
+    return cast(User, read_record(User, _NO_CATALOG, row))
 
 
-def _write_ceiling(ceiling: Ceiling) -> str:
+def read_role(row: Values) -> Role:
+    return cast(Role, read_record(Role, _NO_CATALOG, row))
+
+
+def read_team(row: Values) -> Team:
+    return cast(Team, read_record(Team, _NO_CATALOG, row))
+
+
+def read_contract(row: Values) -> Contract:
+    return cast(Contract, read_record(Contract, _NO_CATALOG, row))
+
+
+def _write_ceiling(ceiling: Ceiling | None) -> str | None:
+    if ceiling is None:
+        return None
     return json.dumps({"roles": sorted(ceiling.roles), "levels": sorted(ceiling.levels)})
 
 
-def _read_ceiling(text: str) -> Ceiling:
+def _read_ceiling(text: str | None) -> Ceiling | None:
+    if text is None:
+        return None
     content = json.loads(text)
     levels = ((contract, product, AccessLevel(level)) for contract, product, level in content["levels"])
     return Ceiling(frozenset(content["roles"]), frozenset(levels))
 
 
-def read_role(row: Values) -> Role:
-    return Role(
-        id=row["id"], key=row["key"], display_name=row["display_name"], description=row["description"],
-        parents=tuple(json.loads(row["parents"])), archived=bool(row["archived"]), source=row["source"],
-    )  # fmt: skip
+def _print_value(catalog: Catalog, node: str, value: Value) -> str:
+    return catalog.require_permission(node).value_type.print(value)
 
 
-def read_team(row: Values) -> Team:
-    return Team(
-        id=row["id"], key=row["key"], display_name=row["display_name"], kind=TeamKind(row["kind"]),
-        parent=row["parent"], archived=bool(row["archived"]), source=row["source"],
-    )  # fmt: skip
+def _value_reader(catalog: Catalog) -> Callable[[str, str], Value]:
+    """Reads values of permissions; the same text of the same permission is read once."""
+    return cache(lambda node, text: catalog.require_permission(node).value_type.parse(text))
 
 
-def read_contract(row: Values) -> Contract:
-    return Contract(
-        id=row["id"], number=row["number"], name=row["name"], owner=row["owner"],
-        status=ContractStatus(row["status"]), products=frozenset(json.loads(row["products"])),
-    )  # fmt: skip
+@lru_cache(maxsize=4096)  # the rows of one change set all have its time
+def _read_moment(stored: datetime | str | None) -> datetime | None:
+    """A time, as SQLite keeps it or as any other database gives it."""
+    if stored is None or isinstance(stored, datetime):
+        return stored
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC)
 
 
-def _common(row: Values) -> dict[str, Any]:
-    names = ("id", "contract", "valid_from", "valid_until", "source", "reason", "actor", "created_at")
-    return {name: row[name] for name in names} | {"revision": row["created_revision"]}
-
-
-def read_grant(catalog: Catalog, row: Values) -> Grant:
-    value = catalog.require_permission(row["node"]).value_type.parse(row["value"])
-    return Grant(**_common(row), holder=row["holder"], node=row["node"], value=value)
-
-
-def read_limit(catalog: Catalog, row: Values) -> Limit:
-    value = catalog.require_permission(row["node"]).value_type.parse(row["value"])
-    return Limit(**_common(row), holder=row["holder"], node=row["node"], value=value)
-
-
-def read_assignment(row: Values) -> Assignment:
-    return Assignment(**_common(row), holder=row["holder"], role=row["role"])
-
-
-def read_membership(row: Values) -> Membership:
-    return Membership(**_common(row), user=row["user"], team=row["team"], supervisor=bool(row["supervisor"]))
-
-
-def read_access(row: Values) -> Access:
-    return Access(**_common(row), user=row["user"], product=row["product"], level=AccessLevel(row["level"]))
-
-
-def read_link(row: Values) -> SubscriberLink:
-    return SubscriberLink(**_common(row), user=row["user"], subscriber=row["subscriber"])
-
-
-def read_fact(row: Values) -> StoredFact:
-    return StoredFact(**_common(row), user=row["user"], name=row["name"], text=row["text"])
-
-
-def reader_of(kind: type, catalog: Catalog) -> Callable[[Values], Any]:
-    """The function that reads rows of a kind of record."""
-    readers: Mapping[type, Callable[[Values], Any]] = {
-        User: read_user,
-        Role: read_role,
-        Team: read_team,
-        Contract: read_contract,
-        Grant: lambda row: read_grant(catalog, row),
-        Limit: lambda row: read_limit(catalog, row),
-        Assignment: read_assignment,
-        Membership: read_membership,
-        Access: read_access,
-        SubscriberLink: read_link,
-        StoredFact: read_fact,
-    }
-    return readers[kind]
+_NO_CATALOG = Catalog((), (), (), "")  # what is no right is read without one
+_COLUMN_OF = {"revision": "created_revision"}  # where a field of a record and its column are not called the same
+_VALUED = (Grant, Limit)  # whose values are texts that the catalog understands
+_MOMENTS: Mapping[str, Callable[[Any], Any]] = {
+    "valid_from": _read_moment, "valid_until": _read_moment, "created_at": _read_moment
+}  # fmt: skip
+_READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
+    User: {"kind": cache(UserKind), "status": cache(UserStatus), "is_owner": bool, "ceiling": _read_ceiling},
+    Role: {"parents": lambda text: tuple(json.loads(text)), "archived": bool},
+    Team: {"kind": cache(TeamKind), "archived": bool},
+    Contract: {"status": cache(ContractStatus), "products": lambda text: frozenset(json.loads(text))},
+    Grant: _MOMENTS,
+    Limit: _MOMENTS,
+    Assignment: _MOMENTS,
+    Membership: {**_MOMENTS, "supervisor": bool},
+    Access: {**_MOMENTS, "level": cache(AccessLevel)},
+    SubscriberLink: _MOMENTS,
+    StoredFact: _MOMENTS,
+}
+_name_member = cache(str)  # of an enumeration of texts: the driver takes longer for what is no plain text
+_WRITERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
+    User: {"kind": _name_member, "status": _name_member, "ceiling": _write_ceiling},
+    Role: {"parents": lambda parents: json.dumps(list(parents))},
+    Team: {"kind": _name_member},
+    Contract: {"status": _name_member, "products": lambda products: json.dumps(sorted(products))},
+    Access: {"level": _name_member},
+}
 
 
 def read_audit_entry(row: Values) -> AuditEntry:
+    """An entry; of one whose changes are in parts there is what its row says of them."""
+    parts = None
+    if row["parts_digest"] is not None:
+        parts = Parts(total=row["changes_total"], digest=row["parts_digest"], scope=row["scope"])
     return AuditEntry(
         revision=row["revision"], at=row["at"], actor=row["actor"], actor_id=row["actor_id"], source=row["source"],
         action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
-        changes=tuple(read_change(change) for change in json.loads(row["changes"])),
-        previous_hash=row["previous_hash"], hash=row["hash"],
+        changes=read_changes(row["changes"]), previous_hash=row["previous_hash"], hash=row["hash"], parts=parts,
     )  # fmt: skip
 
 
-def read_stored_entry(row: Values, named: frozenset[str]) -> StoredEntry:
+def read_part(row: Values) -> AuditPart:
+    return AuditPart(number=row["number"], text=row["changes"], hash=row["hash"])
+
+
+def columns_of_part(part: AuditPart, revision: int) -> dict[str, Any]:
+    return {"revision": revision, "number": part.number, "changes": part.text, "hash": part.hash}
+
+
+def read_stored_entry(row: Values, named: frozenset[str], *, has_parts: bool = False) -> StoredEntry:
     """An entry as it lies there, for verifying: `fault` names the first column that is not as it would be written.
 
     What a record does not hold (keys of a change that are not known, white space, the scope) is compared as well. A row
@@ -179,7 +209,7 @@ def read_stored_entry(row: Values, named: frozenset[str]) -> StoredEntry:
     if not isinstance(revision, int):
         return StoredEntry(revision=LAST_OF_ALL, entry=None, fault="its revision is no number")
     if len(row) == 1:
-        return StoredEntry(revision=revision, entry=None, named=named)
+        return StoredEntry(revision=revision, entry=None, named=named, has_parts=has_parts)
     try:
         at = row["at"]
         moment = at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
@@ -194,12 +224,15 @@ def read_stored_entry(row: Values, named: frozenset[str]) -> StoredEntry:
             return StoredEntry(
                 revision=revision, entry=entry, fault=f"its column `{name}` is not as it was written", named=named
             )
-    return StoredEntry(revision=revision, entry=entry, named=named)
+    return StoredEntry(revision=revision, entry=entry, named=named, has_parts=has_parts)
 
 
 def columns_of_entry(entry: AuditEntry) -> dict[str, Any]:
-    columns = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    columns = {field.name: getattr(entry, field.name) for field in fields(entry) if field.name != "parts"}
     columns["scope"] = scope_of(entry)
-    columns["subjects"] = json.dumps(list(entry.subjects))
-    columns["changes"] = json.dumps([render_change(change) for change in entry.changes], ensure_ascii=False)
+    is_whole = entry.parts is None
+    columns["changes_total"] = None if entry.parts is None else entry.parts.total
+    columns["parts_digest"] = None if entry.parts is None else entry.parts.digest
+    columns["subjects"] = json.dumps(list(entry.subjects)) if is_whole else "[]"
+    columns["changes"] = write_changes(entry.changes) if is_whole else "[]"
     return columns

@@ -8,7 +8,19 @@ those with no `ended_revision`; natural keys are unique among them.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, Table, Text, TypeDecorator, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -63,11 +75,29 @@ class AuditEntryRow(SQLModel, table=True):
     source: str
     action: str
     reason: str | None = None
-    subjects: str = Field(sa_type=Text)  # JSON list of ids
-    changes: str = Field(sa_type=Text)  # JSON list of change records
+    subjects: str = Field(sa_type=Text)  # JSON list of ids; empty where the changes are in parts
+    changes: str = Field(sa_type=Text)  # JSON list of change records; empty where they are in parts
+    changes_total: int | None = Field(default=None, sa_type=BigInteger)  # how many there are in parts
+    parts_digest: str | None = None  # over the hashes of the parts; NULL where there are none
     scope: str | None = None  # the contract that each of the changes is scoped to; NULL where there is no such one
     previous_hash: str
     hash: str
+
+
+class AuditPartRow(SQLModel, table=True):
+    """A part of the changes of an entry that has too many for a row of its own.
+
+    Parts are written before their entry, which holds their digest: the reference is looked at when it is committed.
+    """
+
+    __tablename__ = "audit_parts"
+    __table_args__ = (
+        ForeignKeyConstraint(["revision"], ["audit_entries.revision"], deferrable=True, initially="DEFERRED"),
+    )
+    revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    changes: str = Field(sa_type=Text)  # JSON list of change records
+    hash: str  # SHA-256 of the text of the changes
 
 
 class AuditSubjectRow(SQLModel, table=True):
@@ -299,3 +329,50 @@ class IdempotencyRow(SQLModel, table=True):
     fingerprint: str  # SHA-256 of the canonical text of the input
     answer: str = Field(sa_type=Text)  # JSON
     at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SyncRunRow(SQLModel, table=True):
+    """A plan of a sync source and what became of it."""
+
+    __tablename__ = "sync_runs"
+    __table_args__ = (Index("sync_runs_of", "source", "number"),)
+    number: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
+    id: str = Field(unique=True)
+    source: str
+    status: str
+    mode: str
+    take_over: bool
+    max_removals: int | None = None
+    base_revision: int = Field(sa_type=BigInteger)
+    revision: int | None = Field(default=None, sa_type=BigInteger)
+    fingerprint: str
+    differences: str  # digest of what the feed and the database differ in, whatever the rules say of it
+    catalog: str  # digest of the catalog that the plan was made by
+    counts: str = Field(sa_type=Text)  # JSON
+    brake: str = Field(sa_type=Text)  # JSON list of alarms
+    refusals: str = Field(sa_type=Text)  # JSON list of the errors that concern the plan as a whole
+    format: str  # of the feed
+    planned_at: datetime = Field(sa_type=UtcDateTime)
+    planned_by: str
+    applied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    applied_by: str | None = None
+    reason: str | None = None
+
+
+class SyncItemsRow(SQLModel, table=True):
+    """A block of the items of a plan: compressed JSON, so that a page costs a block or two."""
+
+    __tablename__ = "sync_items"
+    run: str = Field(primary_key=True, foreign_key="sync_runs.id")
+    block: int = Field(primary_key=True)
+    counts: str  # JSON: how many items of each action
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class SyncFeedRow(SQLModel, table=True):
+    """A part of the feed that a plan was made of, as it came, compressed: it is compared again when it is applied."""
+
+    __tablename__ = "sync_feeds"
+    run: str = Field(primary_key=True, foreign_key="sync_runs.id")
+    part: int = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)

@@ -5,17 +5,20 @@ still holds when it writes; it commits once, at its end, and rolls back on any e
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from itertools import chain, islice, repeat
+from typing import Any, TypeVar
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables
 from app.db.engine import BEGIN_OPTION, create_engine, finish
-from app.db.mapping import ENTITIES, TABLE_OF, columns_of, columns_of_entry
+from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
 from app.db.repositories.contracts import Contracts
@@ -24,14 +27,28 @@ from app.db.repositories.reading import Reader
 from app.db.repositories.roles import Roles
 from app.db.repositories.rows import Rows
 from app.db.repositories.security import SecurityLog
+from app.db.repositories.sync import Sync
 from app.db.repositories.teams import Teams
 from app.db.repositories.tokens import Tokens
 from app.db.repositories.users import Users
 from app.db.repositories.worlds import Worlds
-from app.domain.audit import FIRST_HASH, AuditEntry, seal_entry
+from app.domain.audit import (
+    FIRST_HASH,
+    PART_SIZE,
+    AuditEntry,
+    ChangeRecord,
+    Parts,
+    Summary,
+    cut_parts,
+    name_subjects,
+    seal_entry,
+)
 from app.domain.catalog import Catalog
+from app.domain.holders import Record
 from app.domain.world import Change
 
+T = TypeVar("T")
+WRITTEN_AT_ONCE = 2000  # rows of one call of the driver: few calls, and others have a turn between them
 NO_CATALOG = Catalog((), (), (), "")
 
 
@@ -51,6 +68,7 @@ class ReadingUnit:
         self.security = SecurityLog(self.reader)
         self.idempotency = Idempotency(self.reader)
         self.catalogs = Catalogs(self.reader)
+        self.sync = Sync(self.reader)
 
     def as_known_at(self, revision: int, catalog: Catalog | None = None) -> "ReadingUnit":
         """The same snapshot, but what was known at a revision of it, read by a catalog (None: by the same)."""
@@ -66,50 +84,103 @@ class WritingUnit(ReadingUnit):
         self,
         changes: Iterable[Change],
         entry: Callable[[int, str], AuditEntry],
+        *,
+        told: Iterable[ChangeRecord] | None = None,
     ) -> AuditEntry:
         """Writes changes and the audit entry that tells of them, as the next revision.
 
         `entry` makes the entry of its revision and the hash before it; what it returns is sealed here. Its time is not
         before that of the entry before it, whatever the clock of this machine says: times in the log never go back.
+
+        More changes than one entry holds are kept in parts. Whoever may have very many leaves subjects and changes out
+        of the entry and gives the changes as `told`: they are drawn as they are written, and need not be in memory at
+        once. What is returned for an entry in parts has neither.
         """
         last = await self.audit.find_last()
         revision, previous = (1, FIRST_HASH) if last is None else (last.revision + 1, last.hash)
         made = entry(revision, previous)
-        sealed = seal_entry(made if last is None or last.at <= made.at else replace(made, at=last.at))
+        if last is not None and made.at < last.at:
+            made = replace(made, at=last.at)
+        subjects: Iterable[str]
+        records = iter(made.changes if told is None else told)
+        first = tuple(islice(records, PART_SIZE + 1))
+        if len(first) > PART_SIZE:
+            parts, subjects = await self._write_parts(revision, chain(first, records))
+            made = replace(made, subjects=(), changes=(), parts=parts)
+        else:
+            made = made if told is None else replace(made, subjects=name_subjects(first), changes=first)
+            subjects = made.subjects
+        sealed = seal_entry(made)
         await self._insert(tables.AuditEntryRow, [columns_of_entry(sealed)])
-        await self._insert(
-            tables.AuditSubjectRow, [{"subject": subject, "revision": revision} for subject in sealed.subjects]
-        )
-        created: dict[type, list[dict[str, Any]]] = {}
-        identities: list[dict[str, Any]] = []
+        await self._insert_columns(tables.AuditSubjectRow, {"subject": subjects, "revision": repeat(revision)})
+        await self._write_rows(changes, revision)
+        return sealed
+
+    async def _write_parts(self, revision: int, records: Iterable[ChangeRecord]) -> tuple[Parts, Iterable[str]]:
+        """Writes changes in parts, before the entry that tells of them; gives what it tells, and its subjects."""
+        summary = Summary()
+        subjects: list[str] = []
+        for part, changes in cut_parts(records):
+            subjects += summary.add(part, changes)
+            await self._insert(tables.AuditPartRow, [columns_of_part(part, revision)])
+        return summary.finish(), subjects
+
+    async def _write_rows(self, changes: Iterable[Change], revision: int) -> None:
+        ended: dict[type, list[str]] = {}
+        created: dict[type, list[Record]] = {}
+        identities: list[str] = []
         for change in changes:
             if change.before is not None:
-                await self._end(change.before, revision)
+                ended.setdefault(type(change.before), []).append(change.before.id)
             if change.after is not None:
                 kind = type(change.after)
-                columns = columns_of(self.reader.catalog, change.after)
-                created.setdefault(kind, []).append(columns | {"created_revision": revision})
+                created.setdefault(kind, []).append(change.after)
                 if kind in ENTITIES and change.before is None:
-                    identities.append({"id": change.after.id})
-        await self._insert(tables.IdentityRow, identities)
-        for kind, rows in created.items():
-            await self._insert(TABLE_OF[kind], rows)
-        return sealed
+                    identities.append(change.after.id)
+        for kind, ids in ended.items():
+            await self._end(kind, ids, revision)
+        await self._insert_columns(tables.IdentityRow, {"id": identities})
+        for kind, records in created.items():
+            for some in _slices(records):
+                columns = write_records(kind, self.reader.catalog, some)
+                await self._insert_columns(TABLE_OF[kind], {**columns, "created_revision": repeat(revision)})
 
     async def _insert(self, row_type: type[Any], rows: list[dict[str, Any]]) -> None:
         if rows:
             await self.reader.connection.execute(tables.table_of(row_type).insert(), rows)
 
-    async def _end(self, record: Any, revision: int) -> None:
-        table = tables.table_of(TABLE_OF[type(record)])
-        live = (table.c.id == record.id) & table.c.ended_revision.is_(None)
-        result = await self.reader.connection.execute(update(table).where(live).values(ended_revision=revision))
-        if result.rowcount != 1:
-            raise RuntimeError(f"the row {record.id} was to end and is not there")
+    async def _insert_columns(self, row_type: type[Any], columns: Mapping[str, Iterable[Any]]) -> None:
+        """Inserts rows given by their columns, in a fraction of the time that it takes row by row."""
+        table, dialect = tables.table_of(row_type), self.reader.connection.dialect
+        statement = table.insert().compile(dialect=dialect, column_keys=list(columns))
+        bound = []
+        for name in statement.positiontup or columns:
+            process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+            bound.append(columns[name] if process is None else map(lru_cache(process), columns[name]))
+        rows = zip(*bound, strict=False)  # as long as the shortest: what is the same in each row has no end
+        while some := list(islice(rows, WRITTEN_AT_ONCE)):
+            await self.reader.connection.exec_driver_sql(str(statement), some)
+
+    async def _end(self, kind: type, ids: Sequence[str], revision: int) -> None:
+        """Ends rows that are live. Raises `RuntimeError` where one is not there."""
+        table = tables.table_of(TABLE_OF[kind])
+        for some in _slices(ids):
+            live = table.c.id.in_(some) & table.c.ended_revision.is_(None)
+            result = await self.reader.connection.execute(update(table).where(live).values(ended_revision=revision))
+            if result.rowcount == len(some):
+                continue
+            now = select(table.c.id).where(table.c.id.in_(some), table.c.ended_revision == revision)
+            left = Counter(some) - Counter(row["id"] for row in await self.reader.rows(now))
+            raise RuntimeError(f"the row {next(iter(left), some[0])} was to end and is not there")
 
     async def write_setting(self, name: str, value: str) -> None:
         """What the database says of itself, written once."""
         await self._insert(tables.SettingRow, [{"name": name, "value": value}])
+
+
+def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), WRITTEN_AT_ONCE):
+        yield items[start : start + WRITTEN_AT_ONCE]
 
 
 class Database:

@@ -2,13 +2,19 @@
 
 An entry is written in the transaction of the change it tells of. Its hash covers the canonical text of everything in it
 and the hash before, so that whoever alters, drops or reorders an entry breaks every one that follows.
+
+An entry of more than `PART_SIZE` changes (a sync) does not hold them: they are kept in parts, and the entry says how
+many there are and holds a digest over the hashes of the parts. Its subjects then follow from the parts alone.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import cache
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from app.domain.catalog import Catalog
@@ -35,6 +41,8 @@ _ON_HOLDERS = frozenset(
     {"grant", "revoke", "limit", "lift_limit", "assign", "unassign", "add_member", "remove_member"}
 )  # the actions on rows that hang on a holder, whatever contract they are scoped to
 FIRST_HASH = "0" * 64  # what stands before the first entry
+PART_SIZE = 1000  # changes in an entry, and in each of its parts: some 250 kilobytes, hashed in a millisecond
+_NOT_HASHED = {"hash", "parts"}
 _ACTIONS: dict[type, tuple[str, str, str]] = {  # created, ended, known differently
     User: ("create_user", "end_user", "update_user"),
     Role: ("create_role", "end_role", "update_role"),
@@ -67,8 +75,32 @@ class ChangeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an entry holds of changes that are kept in parts: how many, and the digest of the parts' hashes.
+
+    `scope` is the contract that each of them is scoped to. It follows from the parts, so no hash covers it.
+    """
+
+    total: int
+    digest: str
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPart:
+    """Changes of an entry, as they are kept: `text` is a JSON list of at most `PART_SIZE`, `hash` is of that text."""
+
+    number: int
+    text: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """All that one revision did. `subjects` are the ids of what it is about."""
+    """All that one revision did. `subjects` are the ids of what it is about.
+
+    With `parts` it has no subjects, and of its changes the first ones at most, for showing; the rest is in the parts.
+    """
 
     revision: int
     at: datetime
@@ -81,6 +113,16 @@ class AuditEntry:
     changes: tuple[ChangeRecord, ...]
     previous_hash: str
     hash: str = ""
+    parts: Parts | None = None
+
+    @property
+    def changes_total(self) -> int:
+        """How many changes there are in all."""
+        return len(self.changes) if self.parts is None else self.parts.total
+
+
+_NAMES = frozenset(ChangeRecord.__slots__)
+_values_of = attrgetter(*ChangeRecord.__slots__)
 
 
 def seal_entry(entry: AuditEntry) -> AuditEntry:
@@ -89,10 +131,16 @@ def seal_entry(entry: AuditEntry) -> AuditEntry:
 
 
 def hash_entry(entry: AuditEntry) -> str:
-    """SHA-256 over the canonical text of an entry, its own hash left out, in hexadecimal."""
-    content: dict[str, Any] = {name: getattr(entry, name) for name in AuditEntry.__slots__ if name != "hash"}
+    """SHA-256 over the canonical text of an entry, its own hash left out, in hexadecimal.
+
+    Of changes in parts it covers the number and the digest; an entry without parts says nothing of them.
+    """
+    content: dict[str, Any] = {name: getattr(entry, name) for name in AuditEntry.__slots__ if name not in _NOT_HASHED}
     content["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
-    content["changes"] = [render_change(change) for change in entry.changes]
+    if entry.parts is None:
+        content["changes"] = [render_change(change) for change in entry.changes]
+    else:
+        content |= {"changes": [], "changes_total": entry.parts.total, "parts_digest": entry.parts.digest}
     return hashlib.sha256(canonical_text(content).encode()).hexdigest()
 
 
@@ -103,12 +151,14 @@ def canonical_text(content: object) -> str:
 
 def render_change(change: ChangeRecord) -> dict[str, Any]:
     """A change as plain data; what is None is left out, so that a later field does not alter old hashes."""
-    values = ((name, getattr(change, name)) for name in ChangeRecord.__slots__)
+    values = zip(ChangeRecord.__slots__, _values_of(change), strict=True)
     return {name: value for name, value in values if value is not None}
 
 
 def read_change(data: dict[str, Any]) -> ChangeRecord:
     """The inverse of `render_change`; what a later version wrote and this one does not know is dropped."""
+    if data.keys() <= _NAMES:
+        return ChangeRecord(**data)
     return ChangeRecord(**{name: data[name] for name in ChangeRecord.__slots__ if name in data})
 
 
@@ -185,12 +235,19 @@ def render_record(catalog: Catalog, record: Record, *, beside: Record | None) ->
             return record.subscriber
         case StoredFact():
             return record.text
-    shown = {
-        field.name: getattr(record, field.name)
-        for field in fields(record)
-        if field.name != "id" and (beside is None or getattr(record, field.name) != getattr(beside, field.name))
-    }
-    return "; ".join(f"{name}: {_render_attribute(value)}" for name, value in shown.items())
+    kind: type = type(record)
+    names, values_of = _attributes_of(kind)
+    shown = list(zip(names, values_of(record), strict=True))
+    if beside is not None:
+        shown = [one for one, other in zip(shown, values_of(beside), strict=True) if one[1] != other]
+    return "; ".join([f"{name}: {_render_attribute(value)}" for name, value in shown])
+
+
+@cache
+def _attributes_of(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of an entity's attributes and what gets their values, its id left out."""
+    names = tuple(field.name for field in fields(kind) if field.name != "id")
+    return names, attrgetter(*names)
 
 
 def _render_value(catalog: Catalog, node: str, value: Value) -> str:
@@ -199,6 +256,8 @@ def _render_value(catalog: Catalog, node: str, value: Value) -> str:
 
 
 def _render_attribute(value: object) -> str:
+    if type(value) is str:
+        return value
     if isinstance(value, Ceiling):
         levels = ", ".join(" ".join(level) for level in sorted(value.levels)) or "none"
         return f"roles {_render_attribute(value.roles)}, levels {levels}"
@@ -207,21 +266,26 @@ def _render_attribute(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def is_about(entry: AuditEntry, subject: str) -> bool:
-    """Whether an entry changed a thing or what hangs on it: giving a role to somebody does not change the role.
+def is_about(changes: Iterable[ChangeRecord], subject: str) -> bool:
+    """Whether changes were made to a thing or to what hangs on it: giving a role to somebody does not change the role.
 
     Of a contract that is its attributes, levels, links and facts; grants that are scoped to it hang on their holders.
     """
     return any(
         change.holder == subject or (change.contract == subject and change.action not in _ON_HOLDERS)
-        for change in entry.changes
+        for change in changes
     )
 
 
 def scope_of(entry: AuditEntry) -> str | None:
     """The contract that each change of an entry is scoped to; None where there is no such one."""
-    scopes = {change.contract for change in entry.changes}
-    return scopes.pop() if len(scopes) == 1 else None
+    if entry.parts is not None:
+        return entry.parts.scope
+    return _find_scope({change.contract for change in entry.changes})
+
+
+def _find_scope(scopes: set[str | None]) -> str | None:
+    return next(iter(scopes)) if len(scopes) == 1 else None
 
 
 def name_subjects(changes: Iterable[ChangeRecord]) -> tuple[str, ...]:
@@ -232,3 +296,58 @@ def name_subjects(changes: Iterable[ChangeRecord]) -> tuple[str, ...]:
             if subject is not None:
                 found[subject] = None
     return tuple(found)
+
+
+# ---------------------------------------------------------------------- parts
+
+
+class Summary:
+    """What follows from parts that are looked at one after the other: what their entry says, and its subjects."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.subjects: set[str] = set()
+        self._digest = hashlib.sha256()
+        self._scopes: set[str | None] = set()
+
+    def add(self, part: AuditPart, changes: Iterable[ChangeRecord]) -> list[str]:
+        """Takes in a part and the changes in it; gives the subjects that no part before it names, in order."""
+        self._digest.update(part.hash.encode())
+        new: list[str] = []
+        for change in changes:
+            self.total += 1
+            self._scopes.add(change.contract)
+            for subject in (change.holder, change.role, change.team, change.contract):
+                if subject is not None and subject not in self.subjects:
+                    self.subjects.add(subject)
+                    new.append(subject)
+        return new
+
+    def finish(self) -> Parts:
+        """What the entry says of all these parts."""
+        return Parts(total=self.total, digest=self._digest.hexdigest(), scope=_find_scope(self._scopes))
+
+
+def cut_parts(changes: Iterable[ChangeRecord]) -> Iterator[tuple[AuditPart, Sequence[ChangeRecord]]]:
+    """Changes in parts, one part at a time, each with the changes in it."""
+    left = iter(changes)
+    number = 0
+    while records := list(islice(left, PART_SIZE)):
+        text = write_changes(records)
+        yield AuditPart(number=number, text=text, hash=hash_part(text)), records
+        number += 1
+
+
+def hash_part(text: str) -> str:
+    """SHA-256 of the text of a part, as it is kept, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_changes(changes: Iterable[ChangeRecord]) -> str:
+    """Changes as the text in which they are kept."""
+    return json.dumps([render_change(change) for change in changes], ensure_ascii=False)
+
+
+def read_changes(text: str) -> tuple[ChangeRecord, ...]:
+    """The inverse of `write_changes`."""
+    return tuple(read_change(change) for change in json.loads(text))

@@ -87,10 +87,39 @@ class World:
 
     @staticmethod
     def of(records: Iterable[Record]) -> "World":
-        return World().changed(Change(None, record) for record in records)
+        return World().joined(records)
 
     def rows_of(self, holder: str) -> HolderRows:
         return self.rows.get(holder, NO_ROWS)
+
+    def joined(self, records: Iterable[Record]) -> "World":
+        """The world with these records in it as well; one with the id of another of its kind takes its place.
+
+        What `changed` makes of as many creations, in a fraction of the time.
+        """
+        entities: dict[type, dict[Any, Any]] = {
+            User: dict(self.users), Role: dict(self.roles), Team: dict(self.teams), Contract: dict(self.contracts),
+        }  # fmt: skip
+        joining: dict[str, dict[type, list[Any]]] = {}
+        for record in records:
+            kind = type(record)
+            if kind in entities:
+                entities[kind][record.id] = record
+                continue
+            holder = record.holder  # type: ignore[union-attr]  # what is no entity is a row
+            fields = joining.get(holder)
+            if fields is None:
+                joining[holder] = {kind: [record]}
+            elif kind in fields:
+                fields[kind].append(record)
+            else:
+                fields[kind] = [record]
+        changed = dict(self.rows)
+        for holder, fields in joining.items():
+            there = self.rows.get(holder)
+            rows = {_FIELD_OF[kind]: _join_rows(there, kind, new) for kind, new in fields.items()}
+            changed[holder] = HolderRows(**rows) if there is None else replace(there, **rows)
+        return World(entities[User], entities[Role], entities[Team], entities[Contract], changed)
 
     def changed(self, changes: Iterable[Change]) -> "World":
         """The world after these changes. A change whose `before` is not there raises `KeyError`."""
@@ -197,6 +226,13 @@ class World:
             waiting += [new for new in dict.fromkeys(included) if new not in found]
             found.update(included)
         return frozenset(found - {holder})
+
+
+def _join_rows(there: HolderRows | None, kind: type, new: list[Any]) -> tuple[Any, ...]:
+    known = () if there is None else getattr(there, _FIELD_OF[kind])
+    if not known and len(new) == 1:
+        return (new[0],)
+    return tuple({row.id: row for row in (*known, *new)}.values())
 
 
 def _reaches(parents: Mapping[str, tuple[str, ...]], start: str) -> bool:

@@ -12,7 +12,7 @@ from app.domain.heads import EXPECTED, Head, is_signed_by, read_head
 from app.domain.holders import ContractId
 from app.domain.paging import Page, Slice
 from app.domain.security import SecurityEvent
-from app.domain.verification import BEFORE_ALL, Chain, Verification
+from app.domain.verification import BEFORE_ALL, Chain, StoredEntry, Verification
 from app.services.context import Reading, Services
 
 BATCH = 200  # entries read at once for verifying: some hundred kilobytes, hashed in a few milliseconds
@@ -65,11 +65,17 @@ async def verify_chain(unit: ReadingUnit, head: Head | None = None) -> Verificat
     after = BEFORE_ALL
     while entries := await unit.audit.read_stored(after, limit=BATCH):
         for stored in entries:
-            broken = chain.follow(stored)
+            broken = chain.follow(await _look_into_parts(unit, stored))
             if broken is not None:
                 return broken
         after = entries[-1].revision
     return chain.end()
+
+
+async def _look_into_parts(unit: ReadingUnit, stored: StoredEntry) -> StoredEntry:
+    if stored.entry is None or stored.fault is not None:
+        return stored
+    return replace(stored, fault=await unit.audit.find_fault_of_parts(stored.entry))
 
 
 def check_head(text: str, key: bytes | None) -> Head:

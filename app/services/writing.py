@@ -13,7 +13,6 @@ from app.domain.audit import (
     AuditEntry,
     ChangeRecord,
     describe_change,
-    is_about,
     name_subjects,
     read_change,
     render_change,
@@ -278,7 +277,9 @@ async def refuse_stale(writing: Writing, subject: str | None) -> None:
     current = writing.reading.revision
     newer = await writing.unit.audit.find_newer(subject or "", expected, limit=MAX_NEWER_ENTRIES)
     known = subject is not None and await writing.unit.audit.knows(subject)
-    stale = any(is_about(entry, subject) for entry in newer) if known and subject is not None else expected != current
+    stale = expected != current
+    if known and subject is not None:
+        stale = any([await writing.unit.audit.is_about(entry, subject) for entry in newer])
     if stale or expected > current or len(newer) == MAX_NEWER_ENTRIES:
         message = f"it has changed since the revision `{expected}`; the gateway is at `{current}`: read it again"
         raise Refused([StaleRevision(message, path=("expectedRevision",))])

@@ -1,29 +1,37 @@
 """The audit log: appended to in the transaction of a change, read in the order of revisions, newest first."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, exists, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Table, Text, exists, func, or_, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 
 from app.db import tables
-from app.db.mapping import read_audit_entry, read_stored_entry
+from app.db.mapping import read_audit_entry, read_part, read_stored_entry
 from app.db.repositories.reading import Reader, count, cut_page
-from app.domain.audit import AuditEntry
+from app.domain.audit import AuditEntry, is_about, read_changes
 from app.domain.filters import AuditFilter
 from app.domain.paging import Page, Slice
-from app.domain.verification import StoredEntry
+from app.domain.verification import BEFORE_ALL, PartsCheck, StoredEntry
 
 ENTRIES = tables.table_of(tables.AuditEntryRow)
 SUBJECTS = tables.table_of(tables.AuditSubjectRow)
+PARTS = tables.table_of(tables.AuditPartRow)
+PARTS_AT_ONCE = 4  # parts read at once: a megabyte
+SUBJECTS_AT_ONCE = 5000  # subjects of one entry read at once, for verifying
 # An entry as it lies there: a time that is none would keep the whole batch from being read.
+_ABOUT = ("holder", "contract")  # the fields of a change that say what it was made to
 AS_STORED = [type_coerce(column, Text) if column.name == "at" else column for column in ENTRIES.c]
 
 
 class Audit:
-    """Audit entries."""
+    """Audit entries.
+
+    Where they are read to be shown, those whose changes are in parts come with the changes of the first part.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -38,17 +46,32 @@ class Audit:
 
     async def find(self, revisions: list[int]) -> list[AuditEntry]:
         statement = select(ENTRIES).where(ENTRIES.c.revision.in_(revisions), self._known())
-        return [read_audit_entry(row) for row in await self.reader.rows(statement)]
+        return await self._read_to_show(await self.reader.rows(statement))
 
     async def find_newer(self, subject: str, revision: int, *, limit: int) -> list[AuditEntry]:
-        """The latest entries after a revision that name a subject, newest first."""
+        """The latest entries after a revision that name a subject, newest first; of those in parts no changes."""
         named = (SUBJECTS.c.subject == subject) & (SUBJECTS.c.revision > revision)
         newest = select(SUBJECTS.c.revision).where(named).order_by(SUBJECTS.c.revision.desc()).limit(limit)
         statement = select(ENTRIES).where(ENTRIES.c.revision.in_(newest)).order_by(ENTRIES.c.revision.desc())
         return [read_audit_entry(row) for row in await self.reader.rows(statement)]
 
+    async def is_about(self, entry: AuditEntry, subject: str) -> bool:
+        """Whether an entry changed a thing or what hangs on it, wherever its changes are kept."""
+        if entry.parts is None:
+            return is_about(entry.changes, subject)
+        # A first sieve, by the text in which changes are kept: no part without one of these is about the subject.
+        named = [PARTS.c.changes.contains(f'"{field}": "{subject}"', autoescape=True) for field in _ABOUT]
+        last = -1
+        while True:
+            after = (PARTS.c.revision == entry.revision) & (PARTS.c.number > last)
+            statement = select(PARTS).where(after, or_(*named)).order_by(PARTS.c.number).limit(1)
+            rows = await self.reader.rows(statement)
+            if not rows or is_about(read_changes(rows[0]["changes"]), subject):
+                return bool(rows)
+            last = rows[0]["number"]
+
     async def find_next_about(self, subjects: Collection[str], revision: int) -> AuditEntry | None:
-        """The first entry after a revision that names one of these subjects."""
+        """The first entry after a revision that names one of these subjects; of one in parts no changes."""
         named = SUBJECTS.c.subject.in_(sorted(subjects)) & (SUBJECTS.c.revision > revision)
         first = select(func.min(SUBJECTS.c.revision)).where(named).scalar_subquery()
         rows = await self.reader.rows(select(ENTRIES).where(ENTRIES.c.revision == first))
@@ -78,19 +101,85 @@ class Audit:
     async def _read_stored(self, after: int, limit: int) -> list[StoredEntry]:
         statement = select(*AS_STORED).where(ENTRIES.c.revision > after).order_by(ENTRIES.c.revision).limit(limit)
         rows = await self.reader.rows(statement)
-        # What is named up to the last of these entries, and after the last of all: there it hangs in the air.
-        within = SUBJECTS.c.revision > after
-        if len(rows) == limit:
-            within &= SUBJECTS.c.revision <= rows[-1]["revision"]
+        last = rows[-1]["revision"] if len(rows) == limit else None
+        whole = [row["revision"] for row in rows if row["parts_digest"] is None]
         named: dict[Any, set[str]] = {}
-        for row in await self.reader.rows(select(SUBJECTS).where(within)):
+        for row in await self.reader.rows(select(SUBJECTS).where(SUBJECTS.c.revision.in_(whole))):
             named.setdefault(row["revision"], set()).add(row["subject"])
+        in_parts = await self._find_revisions(PARTS, after, last)
         found: list[StoredEntry] = []
         for row in rows:
-            found.append(read_stored_entry(row, frozenset(named.pop(row["revision"], ()))))
-        for revision, subjects in named.items():
-            found.append(read_stored_entry({"revision": revision}, frozenset(subjects)))
+            revision = row["revision"]
+            subjects = frozenset(named.pop(revision, ()))
+            found.append(read_stored_entry(row, subjects, has_parts=revision in in_parts))
+        # What is there of revisions up to the last of these entries, and after the last of all, hangs in the air.
+        in_the_air = in_parts | await self._find_revisions(SUBJECTS, after, last)
+        for revision in in_the_air - {row["revision"] for row in rows}:
+            found.append(read_stored_entry({"revision": revision}, frozenset()))
         return sorted(found, key=lambda stored: stored.revision)
+
+    async def _find_revisions(self, table: Table, after: int, last: int | None) -> set[Any]:
+        """The revisions, as they lie there, of which a table has anything."""
+        within = table.c.revision > after
+        if last is not None:
+            within &= table.c.revision <= last
+        rows = await self.reader.rows(select(table.c.revision).where(within).distinct())
+        return {row["revision"] for row in rows}
+
+    async def find_fault_of_parts(self, entry: AuditEntry) -> str | None:
+        """What is not as it was written in the parts of an entry or in what it is found by; None: nothing.
+
+        The parts and the subjects are read some at a time.
+        """
+        if entry.parts is None:
+            return None
+        check = PartsCheck(entry.parts)
+        try:
+            return (
+                await self._find_fault_of_parts(check, entry.revision)
+                or check.end_parts()
+                or await self._find_fault_of_subjects(check, entry.revision)
+                or check.end()
+            )
+        except (DBAPIError, UnicodeDecodeError):  # text that is not UTF-8, a damaged page
+            return "the database cannot read what is kept of it in parts"
+
+    async def _find_fault_of_parts(self, check: PartsCheck, revision: int) -> str | None:
+        last: Any = BEFORE_ALL
+        while True:
+            following = (PARTS.c.revision == revision) & (PARTS.c.number > last)
+            statement = select(PARTS).where(following).order_by(PARTS.c.number).limit(PARTS_AT_ONCE)
+            rows = await self.reader.rows(statement)
+            for row in rows:
+                fault = check.follow(read_part(row))
+                if fault is not None:
+                    return fault
+            if not rows:
+                return None
+            last = rows[-1]["number"]
+
+    async def _find_fault_of_subjects(self, check: PartsCheck, revision: int) -> str | None:
+        last = ""
+        while True:
+            following = (SUBJECTS.c.revision == revision) & (SUBJECTS.c.subject > last)
+            statement = select(SUBJECTS.c.subject).where(following).order_by(SUBJECTS.c.subject)
+            rows = await self.reader.rows(statement.limit(SUBJECTS_AT_ONCE))
+            fault = check.name(row["subject"] for row in rows)
+            if fault is not None or not rows:
+                return fault
+            last = rows[-1]["subject"]
+
+    async def _read_to_show(self, rows: Sequence[RowMapping]) -> list[AuditEntry]:
+        entries = [read_audit_entry(row) for row in rows]
+        in_parts = [entry.revision for entry in entries if entry.parts is not None]
+        if not in_parts:
+            return entries
+        statement = select(PARTS).where(PARTS.c.revision.in_(in_parts), PARTS.c.number == 0)
+        first = {row["revision"]: read_changes(row["changes"]) for row in await self.reader.rows(statement)}
+        return [
+            replace(entry, changes=first.get(entry.revision, ())) if entry.parts is not None else entry
+            for entry in entries
+        ]
 
     async def read_page(self, wanted: AuditFilter, part: Slice) -> Page[AuditEntry]:
         # Newest first: a cursor holds the revision turned round, so that it means the same in either direction.
@@ -103,7 +192,7 @@ class Audit:
         order = ENTRIES.c.revision.asc() if part.backwards else ENTRIES.c.revision.desc()
         rows = await self.reader.rows(statement.order_by(order).limit(part.limit + 1))
         page = cut_page(rows, part)
-        return Page(tuple(read_audit_entry(row) for row in page.items), page.has_next, page.has_previous)
+        return Page(tuple(await self._read_to_show(page.items)), page.has_next, page.has_previous)
 
     async def count(self, wanted: AuditFilter) -> int:
         return await count(self.reader, select(ENTRIES.c.revision).where(*self._conditions(wanted)))

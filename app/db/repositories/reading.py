@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     LargeBinary,
+    Row,
     RowMapping,
     Select,
     Table,
@@ -19,8 +20,10 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import NullType
 
 from app.db.engine import FOLD, finish
 from app.domain.catalog import Catalog
@@ -51,6 +54,11 @@ class Reader:
 
     async def rows(self, statement: Select[Any]) -> list[RowMapping]:
         return list((await self._execute(statement)).mappings())
+
+    async def raw(self, columns: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        """Columns of rows in their order, as the driver gives them, for those who read very many."""
+        plain: list[Any] = [type_coerce(column, NullType()) for column in columns]
+        return (await self._execute(select(*plain).where(condition))).all()
 
     async def value(self, statement: Select[Any]) -> Any:
         return (await self._execute(statement)).scalar()

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from app.db import tables
-from app.db.mapping import TABLE_OF, reader_of
+from app.db.mapping import TABLE_OF, read_record
 from app.db.repositories.reading import Reader
 from app.domain.holders import AnyRow
 from app.domain.ids import PREFIX_OF, kind_of
@@ -23,6 +23,5 @@ class Rows:
             wanted = [row for row in ids if kind_of(row) == PREFIX_OF[kind]]
             if wanted and "valid_from" in table.c:
                 statement = select(table).where(self.reader.known(table), table.c.id.in_(wanted))
-                read = reader_of(kind, self.reader.catalog)
-                found += [read(row) for row in await self.reader.rows(statement)]
+                found += [read_record(kind, self.reader.catalog, row) for row in await self.reader.rows(statement)]
         return found

@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app.domain import audit as domain
+from app.domain.audit import PART_SIZE
 from app.domain.ids import audit_id
 from app.domain.paging import Page
 from app.domain.verification import Verification
@@ -23,7 +24,12 @@ class AuditEntry(Node):
     source: str = strawberry.field(description="On whose behalf: `manual`, or a sync source.")
     action: str = strawberry.field(description="The operation that was asked for.")
     reason: str | None = strawberry.field(description="Why, as the actor said.")
-    changes: list[Change] = strawberry.field(description="Everything that was changed.")
+    changes: list[Change] = strawberry.field(
+        description=f"What was changed: everything, or of a sync that changed more the first {PART_SIZE}."
+    )
+    changes_total: int = strawberry.field(
+        description="How many changes there are in all; of a sync, `syncRun` pages through them."
+    )
     hash: str = strawberry.field(description="SHA-256 over this entry and the hash before it.")
     previous_hash: str = strawberry.field(description="The hash of the entry before.")
     entry: strawberry.Private[domain.AuditEntry]
@@ -33,15 +39,21 @@ class AuditEntry(Node):
         return cls(
             id=strawberry.ID(audit_id(entry.revision)), revision=Revision(entry.revision), at=entry.at,
             actor=entry.actor, source=entry.source, action=entry.action, reason=entry.reason,
-            changes=[Change.of(change) for change in entry.changes], hash=entry.hash,
+            changes=[Change.of(change) for change in entry.changes], changes_total=entry.changes_total, hash=entry.hash,
             previous_hash=entry.previous_hash, entry=entry,
         )  # fmt: skip
 
-    @strawberry.field(description="The users, roles, teams and contracts it is about; null: not there, or not yours.")
+    @strawberry.field(
+        description="The users, roles, teams and contracts it is about; null: not there, or not yours. Of a sync that "
+        f"changed very much the first {PART_SIZE}; `auditLog` finds it by each of them."
+    )
     async def subjects(self, info: Info) -> list[Node | None]:
         from app.graphql.queries.nodes import load_nodes
 
-        return await load_nodes(info, self.entry.subjects)
+        subjects = self.entry.subjects
+        if self.entry.parts is not None:
+            subjects = domain.name_subjects(self.entry.changes)[:PART_SIZE]
+        return await load_nodes(info, subjects)
 
 
 @strawberry.type(

@@ -192,7 +192,8 @@ def rewrite(gateway: Gateway, first: int, last: int) -> None:
             row = dict(connection.execute("SELECT * FROM audit_entries WHERE revision = ?", [revision]).fetchone())
             statement = "SELECT hash FROM audit_entries WHERE revision = ?"
             previous = connection.execute(statement, [revision - 1]).fetchone()[0]
-            del row["hash"], row["scope"]
+            for column in ("hash", "scope", "changes_total", "parts_digest"):
+                del row[column]
             row |= {
                 "previous_hash": previous, "at": row["at"].replace(" ", "T") + "+00:00",
                 "subjects": json.loads(row["subjects"]), "changes": json.loads(row["changes"]),
