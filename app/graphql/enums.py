@@ -16,6 +16,8 @@ from app.domain.errors import ErrorCode
 from app.domain.holders import ContractStatus, TeamKind, UserKind, UserStatus
 from app.domain.requirements import Enforcement
 from app.domain.rights import State
+from app.domain.sync.desired import SyncMode
+from app.domain.sync.runs import SyncAction, SyncStatus
 
 
 class PermissionNodeKind(StrEnum):
@@ -114,6 +116,35 @@ _describe(
         "REJECT": "Refuse, naming them.",
         "CASCADE": "End them on the same holder too; no other holder is touched.",
         "SUSPEND": "Leave them: they are suspended until what they need is back.",
+    },
+)
+_describe(
+    SyncMode,
+    "What a sync does where items break a rule.",
+    {
+        "ATOMIC": "Nothing at all: everything, or nothing.",
+        "PARTIAL": "The rest: what is valid, and does not build upon what is refused.",
+    },
+)
+_describe(
+    SyncStatus,
+    "What has become of a plan.",
+    {
+        "PLANNED": "It can be applied, where the brake does not stop it.",
+        "APPLIED": "It was done.",
+        "REFUSED": "Something stands in its way: mend what the source sends, and plan again.",
+        "STALE": "Something that it read has changed: plan again.",
+    },
+)
+_describe(
+    SyncAction,
+    "What an item of a plan does, or what stands in its way.",
+    {
+        "CREATE": "Makes a person, a role, a team or a row.",
+        "UPDATE": "Changes a person, a role or a team, suspends or archives it; or puts a level in place of another.",
+        "REMOVE": "Ends a row of the source.",
+        "CONFLICT": "It contradicts what another source or a person manages; `takeOver` adopts that.",
+        "REFUSED": "It breaks a rule, a guard, or cannot be read.",
     },
 )
 _describe(

@@ -8,6 +8,7 @@ from app.graphql.mutations.contracts import ContractMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.roles import RoleMutations
 from app.graphql.mutations.service_accounts import ServiceAccountMutations
+from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.teams import TeamMutations
 from app.graphql.mutations.tokens import TokenMutations
 from app.graphql.mutations.users import UserMutations
@@ -18,6 +19,7 @@ from app.graphql.queries.contracts import ContractQueries
 from app.graphql.queries.nodes import NodeQueries
 from app.graphql.queries.roles import RoleQueries
 from app.graphql.queries.simulation import SimulationQueries
+from app.graphql.queries.sync import SyncQueries
 from app.graphql.queries.teams import TeamQueries
 from app.graphql.queries.users import UserQueries
 from app.graphql.scalars import SCALARS
@@ -39,6 +41,7 @@ class Query(
     ContractQueries,
     SimulationQueries,
     AuditQueries,
+    SyncQueries,
 ):
     pass
 
@@ -55,6 +58,7 @@ class Mutation(
     ContractMutations,
     ServiceAccountMutations,
     TokenMutations,
+    SyncMutations,
 ):
     pass
 

@@ -62,8 +62,14 @@ def test_a_field_is_found_by_its_name_in_the_file_of_its_noun(noun: Noun) -> Non
 
 @pytest.mark.parametrize("noun", [noun for noun in NOUNS if noun.mutations], ids=lambda noun: noun.file)
 def test_a_mutation_has_the_use_case_of_its_name(noun: Noun) -> None:
-    assert {snake_case(field) for field in noun.mutations} <= functions_of(ROOT / "app" / "services" / noun.file)
-    assert noun.rules == [f"app/domain/wishes/{noun.file}"]
+    """In a file of its name, its rules beside those of others; or in a package of its name, as its rules are."""
+    package = ROOT / "app" / "services" / noun.file.removesuffix(".py")
+    files = list(package.glob("*.py")) or [package.with_suffix(".py")]
+    assert {snake_case(field) for field in noun.mutations} <= {name for file in files for name in functions_of(file)}
+    if package.is_dir():
+        assert noun.rules and all(rule.startswith(f"app/domain/{package.name}/") for rule in noun.rules)
+    else:
+        assert noun.rules == [f"app/domain/wishes/{noun.file}"]
 
 
 def test_every_table_of_what_bears_on_rights_is_on_the_page() -> None:

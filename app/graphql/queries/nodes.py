@@ -7,7 +7,7 @@ import strawberry
 
 from app.domain.callers import OPERATIONS
 from app.domain.holders import User, UserId
-from app.domain.ids import NODE, PREFIX_OF, PRODUCT, SYSTEM, catalog_id, kind_of, revision_of
+from app.domain.ids import NODE, PREFIX_OF, PRODUCT, SYNC_RUN, SYSTEM, catalog_id, kind_of, revision_of
 from app.graphql.context import Info
 from app.graphql.faults import Fault
 from app.graphql.types.audit import AuditEntry
@@ -16,10 +16,12 @@ from app.graphql.types.contracts import Contract
 from app.graphql.types.decisions import show_row
 from app.graphql.types.nodes import Node
 from app.graphql.types.roles import Role
+from app.graphql.types.sync import SyncRun
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User as UserNode
 from app.services.audit import find_entries
 from app.services.grants import find_rows
+from app.services.sync.runs import find_runs
 
 MAX_NODES = 100  # ids in one `nodes`: a page
 
@@ -57,6 +59,9 @@ async def load_nodes(info: Info, ids: Sequence[str]) -> list[Node | None]:
         node = show_row(row)
         if node is not None:
             found[row.id] = node
+    runs = [one for one, kind in kinds.items() if kind == SYNC_RUN]
+    for run in await find_runs(reading, runs) if runs else ():
+        found[run.id] = SyncRun.of(run)
     if any(kind in {NODE, SYSTEM, PRODUCT} for kind in kinds.values()):
         found |= _catalog_nodes(info)
     for one in ids:
