@@ -1,6 +1,6 @@
 """Change sets that are too large for one audit entry, planted without asking: what a night's sync leaves behind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from sqlite3 import connect
 from typing import Any
@@ -62,7 +62,7 @@ async def plant_people(gateway: Gateway, *more: Record, count: int = COUNT) -> t
     return people, await create(gateway, [*people, *more])
 
 
-def tamper(gateway: Gateway, *statements: str, parameters: Sequence[Any] = ()) -> None:
+def tamper(gateway: Gateway, *statements: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
     """What somebody does who can write the file: no rule of ours, and no foreign key, holds them back."""
     with closing(connect(gateway.path)) as connection:
         for statement in statements:

@@ -279,10 +279,17 @@ async def refuse_stale(writing: Writing, subject: str | None) -> None:
     known = subject is not None and await writing.unit.audit.knows(subject)
     stale = expected != current
     if known and subject is not None:
-        stale = any([await writing.unit.audit.is_about(entry, subject) for entry in newer])
+        stale = await _is_one_about(writing.unit, newer, subject)
     if stale or expected > current or len(newer) == MAX_NEWER_ENTRIES:
         message = f"it has changed since the revision `{expected}`; the gateway is at `{current}`: read it again"
         raise Refused([StaleRevision(message, path=("expectedRevision",))])
+
+
+async def _is_one_about(unit: ReadingUnit, entries: Iterable[AuditEntry], subject: str) -> bool:
+    for entry in entries:
+        if await unit.audit.is_about(entry, subject):
+            return True
+    return False
 
 
 # ---------------------------------------------------------------------- judging

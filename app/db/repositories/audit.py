@@ -15,7 +15,7 @@ from app.db.repositories.reading import Reader, count, cut_page
 from app.domain.audit import AuditEntry, is_about, read_changes
 from app.domain.filters import AuditFilter
 from app.domain.paging import Page, Slice
-from app.domain.verification import BEFORE_ALL, PartsCheck, StoredEntry
+from app.domain.verification import PartsCheck, StoredEntry
 
 ENTRIES = tables.table_of(tables.AuditEntryRow)
 SUBJECTS = tables.table_of(tables.AuditSubjectRow)
@@ -145,29 +145,28 @@ class Audit:
             return "the database cannot read what is kept of it in parts"
 
     async def _find_fault_of_parts(self, check: PartsCheck, revision: int) -> str | None:
-        last: Any = BEFORE_ALL
+        statement = select(PARTS).where(PARTS.c.revision == revision).order_by(PARTS.c.number).limit(PARTS_AT_ONCE)
+        following = statement
         while True:
-            following = (PARTS.c.revision == revision) & (PARTS.c.number > last)
-            statement = select(PARTS).where(following).order_by(PARTS.c.number).limit(PARTS_AT_ONCE)
-            rows = await self.reader.rows(statement)
+            rows = await self.reader.rows(following)
             for row in rows:
                 fault = check.follow(read_part(row))
                 if fault is not None:
                     return fault
             if not rows:
                 return None
-            last = rows[-1]["number"]
+            following = statement.where(PARTS.c.number > rows[-1]["number"])
 
     async def _find_fault_of_subjects(self, check: PartsCheck, revision: int) -> str | None:
-        last = ""
+        statement = select(SUBJECTS.c.subject).where(SUBJECTS.c.revision == revision)
+        statement = statement.order_by(SUBJECTS.c.subject).limit(SUBJECTS_AT_ONCE)
+        following = statement
         while True:
-            following = (SUBJECTS.c.revision == revision) & (SUBJECTS.c.subject > last)
-            statement = select(SUBJECTS.c.subject).where(following).order_by(SUBJECTS.c.subject)
-            rows = await self.reader.rows(statement.limit(SUBJECTS_AT_ONCE))
+            rows = await self.reader.rows(following)
             fault = check.name(row["subject"] for row in rows)
             if fault is not None or not rows:
                 return fault
-            last = rows[-1]["subject"]
+            following = statement.where(SUBJECTS.c.subject > rows[-1]["subject"])
 
     async def _read_to_show(self, rows: Sequence[RowMapping]) -> list[AuditEntry]:
         entries = [read_audit_entry(row) for row in rows]
