@@ -71,10 +71,12 @@ class _Application:
 
 
 async def apply_sync(services: Services, caller: Caller, run: str, *, options: ApplyOptions) -> SyncAnswer:
-    """Applies a plan. One that was applied already gives its run again."""
+    """Applies a plan. One that was applied already gives its run again. Who may apply none is shown none."""
+    is_permitted = False
     try:
         async with services.reading(caller) as reading:
             await require(reading, APPLY)
+            is_permitted = True
             options = _check(options)
             known = await _find_answer(reading.unit, reading, options)
             kept = known or await reading.unit.sync.find(run)
@@ -89,8 +91,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
         if event is not None:
             async with services.database.writing(services.catalog) as unit:
                 await unit.security.add(event)
-        kept_now = await _find_run(services, run)
-        return SyncAnswer(run=kept_now, errors=refused.errors)
+        return SyncAnswer(run=await _find_run(services, run) if is_permitted else None, errors=refused.errors)
 
 
 def _check(options: ApplyOptions) -> ApplyOptions:
