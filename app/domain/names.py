@@ -73,4 +73,4 @@ def _is_visible(name: str) -> bool:
 
 
 def _has_invisible(text: str) -> bool:
-    return any(unicodedata.category(character) in _INVISIBLE for character in text)
+    return not text.isprintable() and any(unicodedata.category(character) in _INVISIBLE for character in text)

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.catalogs.feeds import Fault, FeedFormat, Kind, read_feed
-from app.domain.errors import DomainError
+from app.domain.errors import DomainError, TooMany
 from app.domain.sync.desired import Desired, RoleDesired, TeamDesired, UserDesired
 from app.domain.sync.diff import Spoiled
 
+MAX_FAULTS = 10_000  # kept of one feed: whoever has more has sent another kind of file
 _NOUNS = {Kind.USERS: "user", Kind.ROLES: "role", Kind.TEAMS: "team", None: None}
 
 
@@ -42,13 +43,18 @@ def read(feed: Feed) -> ReadFeed:
     faults: dict[tuple[Kind | None, str | None, tuple[str, ...]], list[DomainError]] = {}
     for item in reading:
         if isinstance(item, Fault):
-            faults.setdefault((item.kind, item.key, item.path[:1] if item.key is None else ()), []).append(item)
+            place = (item.kind, item.key, item.path[:2] if item.key is None else ())
+            if reading.faults <= MAX_FAULTS or (item.key is not None and place not in faults):
+                faults.setdefault(place, []).append(item)
         elif isinstance(item, UserDesired):
             users.append(item)
         elif isinstance(item, RoleDesired):
             roles.append(item)
         else:
             teams.append(item)
+    if reading.faults > MAX_FAULTS:
+        told = TooMany(f"{reading.faults} faults in all, of which the first {MAX_FAULTS} are listed")
+        faults[None, None, ()] = [told]
     spoiled = tuple(
         Spoiled(noun=_NOUNS[kind], subject=key, faults=tuple(errors), path=errors[0].path)
         for (kind, key, _), errors in faults.items()
