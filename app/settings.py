@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROOT = Path(__file__).parent
+GIB = 1 << 30
+OF_CLIENTS = frozenset({"PERMGATE_TOKEN"})  # of `permgate sync --url`: no setting of a gateway, and no fault
 MIN_KEY = 32  # bytes: guessing the key is to be no easier than guessing an HMAC-SHA256
 
 
@@ -33,6 +35,7 @@ class Settings:
     jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
     graphiql: bool = False  # the IDE shows the schema to whoever has a token: a choice, off for the real thing
     sync_brake_share: float = 0.1  # what one plan may take of what its source manages before it stops
+    sync_max_bytes: int = GIB  # of a feed by POST: a million people take some 250 MB, more fills the disk
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
 
 
@@ -41,7 +44,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     faults: list[str] = []
     known = {f"PERMGATE_{field.name.upper()}" for field in fields(Settings)}
     for name in sorted(environment):
-        if name.startswith("PERMGATE_") and name not in known:
+        if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
             faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
     url = environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
     if not url.startswith("sqlite+aiosqlite:///") or url.endswith((":///", ":memory:")):
@@ -68,6 +71,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     share = _read_share(environment.get("PERMGATE_SYNC_BRAKE_SHARE", "0.1"))
     if share is None:
         faults.append("PERMGATE_SYNC_BRAKE_SHARE: expected a share from 0 to 1, such as 0.1")
+    max_bytes = environment.get("PERMGATE_SYNC_MAX_BYTES", str(GIB))
+    if not re.fullmatch("[1-9][0-9]{0,14}", max_bytes, re.ASCII):
+        faults.append("PERMGATE_SYNC_MAX_BYTES: expected a number of bytes, such as 1073741824")
     if faults:
         raise SettingsFaults(faults)
     return Settings(
@@ -78,6 +84,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allowed_origins=origins,
         jwt_issuers=jwt_issuers,
         sync_brake_share=0.1 if share is None else share,
+        sync_max_bytes=int(max_bytes),
     )
 
 

@@ -58,6 +58,7 @@ class Services:
         audit_key: bytes | None = None,
         issuers: Issuers = NO_ISSUERS,
         brake_share: float = DEFAULT_SHARE,
+        max_feed: int = 1 << 30,
         clock: Callable[[], datetime] = read_clock,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -66,6 +67,7 @@ class Services:
         self.cursor_key = cursor_key
         self.audit_key = audit_key  # by which heads of the audit log are signed; kept outside of the database
         self.brake_share = brake_share  # of what a source manages, that one plan of it may take away
+        self.max_feed = max_feed  # bytes of a feed that comes by POST
         self.issuers = issuers  # others whose tokens are taken
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness

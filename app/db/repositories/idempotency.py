@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 
 from app.db import tables
 from app.db.repositories.reading import Reader
@@ -38,8 +38,12 @@ class Idempotency:
         return KeptAnswer(action=row["action"], fingerprint=row["fingerprint"], answer=json.loads(row["answer"]))
 
     async def keep(self, caller: str, key: str, kept: KeptAnswer, *, at: datetime, since: datetime) -> None:
-        """Keeps an answer in the transaction of its change; keys older than `since` make room."""
-        await self.reader.connection.execute(delete(KEYS).where(KEYS.c.at < since))
+        """Keeps an answer in the transaction of its change, in place of what the key stood for before, if anything.
+
+        Keys older than `since` make room.
+        """
+        same = and_(KEYS.c.caller == caller, KEYS.c.key == key)
+        await self.reader.connection.execute(delete(KEYS).where(or_(KEYS.c.at < since, same)))
         columns = {
             "caller": caller, "key": key, "action": kept.action, "fingerprint": kept.fingerprint,
             "answer": json.dumps(kept.answer, ensure_ascii=False), "at": at,

@@ -58,7 +58,8 @@ class SyncCounts:
     @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.creates or self.updates or self.removes or self.conflicts or self.refused)
+        changes = self.creates or self.updates or self.removes or self.suspends
+        return not (changes or self.conflicts or self.refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,21 +157,30 @@ async def _apply(application: _Application) -> SyncAnswer:
                 break
         try:
             async with services.database.writing(services.catalog) as unit:
+                if (done := await _find_done(application, unit)) is not None:
+                    return SyncAnswer(run=done)
                 if await unit.audit.find_last_revision() != reading.revision:
                     raise _Overtaken
                 return await _write(application, unit, reading, draft)
         except _Overtaken:
             continue
-    if not application.stale:
-        async with services.database.writing(services.catalog) as unit:
+    async with services.database.writing(services.catalog) as unit:
+        if (done := await _find_done(application, unit)) is not None:
+            return SyncAnswer(run=done)
+        if not application.stale:
             reading = Reading(services, unit, revision=await unit.audit.find_last_revision(), caller=application.caller)
             draft = await _work_out(application, reading)
             if draft is not None:
                 return await _write(application, unit, reading, draft)
-    async with services.database.writing(services.catalog) as unit:
         await unit.sync.replace(replace(application.run, status=SyncStatus.STALE))
     reasons = ", ".join(application.stale)
     raise Refused([StalePlan(f"{reasons} since the plan was made: plan again", path=("plan",))])
+
+
+async def _find_done(application: _Application, unit: ReadingUnit) -> SyncRun | None:
+    """The run where somebody else has applied it meanwhile."""
+    kept = await unit.sync.find(application.run.id)
+    return kept.run if kept is not None and kept.run.status is SyncStatus.APPLIED else None
 
 
 async def _work_out(application: _Application, reading: Reading) -> Draft | None:

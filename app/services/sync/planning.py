@@ -5,9 +5,12 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 
 from app.db.repositories.idempotency import KeptAnswer
 from app.db.repositories.sync import KeptRun, pack_items
+from app.db.unit_of_work import ReadingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
@@ -29,41 +32,79 @@ PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compress
 PLAN = "planSync"
 
 
+class Phase(StrEnum):
+    """What is being done with a feed. Verb in the form that says it goes on."""
+
+    READING = "reading"
+    COMPARING = "comparing"
+    WEIGHING = "weighing"
+    KEEPING = "keeping"
+
+
+Progress = Callable[[Phase], None]
+
+
+def be_silent(_phase: Phase) -> None:
+    """Tells nobody how far it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """How a feed is meant."""
+    """How a feed is meant.
+
+    `resume`: of what was planned under the idempotency key before, only a plan that can still be applied is given
+    again; in place of any other the feed is planned anew.
+    """
 
     source: str
     mode: SyncMode = SyncMode.ATOMIC
     take_over: bool = False
     max_removals: int | None = None
     idempotency: IdempotencyKey | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncAnswer:
-    """A run, or why there is none; with both, why it cannot be applied as it is."""
+    """A run, or why there is none; with both, why it cannot be applied as it is.
+
+    `repeated`: it was planned before, under the same idempotency key.
+    """
 
     run: SyncRun | None
     errors: tuple[DomainError, ...] = ()
     warnings: tuple[DomainError, ...] = ()
+    repeated: bool = False
 
 
-async def plan_sync(services: Services, caller: Caller, feed: Feed, *, options: PlanOptions) -> SyncAnswer:
-    """Plans a feed and keeps the plan. A plan in whose way something stands is kept as well, as REFUSED."""
+async def authorise_plan(services: Services, caller: Caller, options: PlanOptions) -> None:
+    """Raises `Refused` for one who may not plan, or asks for what cannot be: before a long feed is taken."""
+    async with services.reading(caller) as reading:
+        await require(reading, PLAN)
+    _check(options)
+
+
+async def plan_sync(
+    services: Services, caller: Caller, feed: Feed, *, options: PlanOptions, progress: Progress = be_silent
+) -> SyncAnswer:
+    """Plans a feed and keeps the plan. A plan in whose way something stands is kept as well, as REFUSED.
+
+    `progress` hears what is being done, each time something else begins.
+    """
     try:
         options = _check(options)
         async with services.reading(caller) as reading:
-            kept = await _find_kept(reading, caller, options)
+            kept = await _find_kept(reading.unit, caller, options, now=reading.now)
             if kept is not None:
                 return kept
             await require(reading, PLAN)
+            progress(Phase.READING)
             known = await asyncio.to_thread(read, feed)
             packed: list[tuple[str, bytes]] = []
             draft = await draft_plan(
                 reading, known, desired=known.desired(options.source, take_over=options.take_over),
                 mode=options.mode, max_removals=options.max_removals,
-                keep=lambda items: packed.extend(pack_items(services.catalog, items)),
+                keep=lambda items: packed.extend(pack_items(services.catalog, items)), progress=progress,
             )  # fmt: skip
             run = _make_run(reading, caller, options, draft)
     except Refused as refused:
@@ -72,25 +113,32 @@ async def plan_sync(services: Services, caller: Caller, feed: Feed, *, options: 
         run=run, differences=draft.differences, catalog=services.catalog.digest,
         refusals=cut_refusals([*draft.refusals, *draft.errors]), format=feed.format,
     )  # fmt: skip
+    progress(Phase.KEEPING)
     parts = await asyncio.to_thread(lambda: list(_compress(feed.parts)))
-    async with services.database.writing(services.catalog) as unit:
-        await unit.sync.add(run_kept, packed, parts)
-        if options.idempotency is not None:
-            key = options.idempotency
-            answer = KeptAnswer(action=PLAN, fingerprint=key.fingerprint, answer={"run": run.id})
+    try:
+        async with services.database.writing(services.catalog) as unit:
             now = services.clock()
-            await unit.idempotency.keep(caller.user, key.key, answer, at=now, since=now - KEYS_KEPT_FOR)
+            meanwhile = await _find_kept(unit, caller, options, now=now)
+            if meanwhile is not None:
+                return meanwhile
+            await unit.sync.add(run_kept, packed, parts)
+            if options.idempotency is not None:
+                key = options.idempotency
+                answer = KeptAnswer(action=PLAN, fingerprint=key.fingerprint, answer={"run": run.id})
+                await unit.idempotency.keep(caller.user, key.key, answer, at=now, since=now - KEYS_KEPT_FOR)
+    except Refused as refused:
+        return SyncAnswer(run=None, errors=refused.errors)
     return answer_of(run_kept)
 
 
-def answer_of(kept: KeptRun) -> SyncAnswer:
+def answer_of(kept: KeptRun, *, repeated: bool = False) -> SyncAnswer:
     """A run with what is to be said of it."""
     warnings = [
         Warned(f"{alarm}: the brake stops it until it is overridden with a reason", code=ErrorCode.BRAKE)
         for alarm in kept.run.brake
         if kept.run.status is SyncStatus.PLANNED
     ]
-    return SyncAnswer(run=kept.run, errors=kept.refusals, warnings=tuple(warnings))
+    return SyncAnswer(run=kept.run, errors=kept.refusals, warnings=tuple(warnings), repeated=repeated)
 
 
 async def require(reading: Reading, operation: str) -> None:
@@ -122,19 +170,26 @@ def _check(options: PlanOptions) -> PlanOptions:
     return options
 
 
-async def _find_kept(reading: Reading, caller: Caller, options: PlanOptions) -> SyncAnswer | None:
-    """The plan that an idempotency key was first answered with."""
+async def _find_kept(unit: ReadingUnit, caller: Caller, options: PlanOptions, *, now: datetime) -> SyncAnswer | None:
+    """The plan that an idempotency key was first answered with; None as well where that is not to be resumed."""
     if options.idempotency is None:
         return None
     key = options.idempotency
-    kept = await reading.unit.idempotency.find(caller.user, key.key, since=reading.now - KEYS_KEPT_FOR)
+    kept = await unit.idempotency.find(caller.user, key.key, since=now - KEYS_KEPT_FOR)
     if kept is None:
         return None
     if (kept.action, kept.fingerprint) != (PLAN, key.fingerprint):
         message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
         raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
-    run = await reading.unit.sync.find(kept.answer["run"])
-    return None if run is None else answer_of(run)
+    run = await unit.sync.find(kept.answer["run"])
+    if run is None or (options.resume and not _can_go_on(run.run)):
+        return None
+    return answer_of(run, repeated=True)
+
+
+def _can_go_on(run: SyncRun) -> bool:
+    """Whether there is something to apply and nothing that would stop it, by what was known when it was planned."""
+    return run.status is SyncStatus.PLANNED and not run.brake and not run.counts.is_nothing
 
 
 def _make_run(reading: Reading, caller: Caller, options: PlanOptions, draft: Draft) -> SyncRun:
@@ -180,11 +235,13 @@ async def draft_plan(
     mode: SyncMode,
     max_removals: int | None,
     keep: Callable[[Iterable[SyncItem]], object] | None = None,
+    progress: Progress = be_silent,
 ) -> Draft:
     """Works out what a feed would do, as a change of the caller, in the snapshot that is being read."""
     caller = reading.caller
     assert caller is not None, "a sync is somebody's"
     services = reading.services
+    progress(Phase.COMPARING)
     await _load(reading, known, desired)
     stamp = Stamp(
         actor=caller.user_name, at=reading.now, new_id=services.new_id, source=desired.source,
@@ -199,6 +256,7 @@ async def draft_plan(
     current = replace(current, world=await reading.load_world())
     authority = await reading.authority()
     active_owners = await reading.unit.users.count_active_owners()
+    progress(Phase.WEIGHING)
     return await asyncio.to_thread(
         work_out, reading.program, current, desired, plan, authority, mode=mode,
         brake=Brake(share=services.brake_share, max_removals=max_removals), active_owners=active_owners,
