@@ -164,7 +164,8 @@ class SyncPayload:
         description="The run. Beside `errors`: the one that they are about; null: there is none."
     )
     errors: list[UserError] = strawberry.field(
-        description="Why it was refused, all reasons together, up to 100; `run.items` tells all. Empty: done."
+        description="Why it was refused, all reasons together, up to 100; `run.items` tells all. Of a plan with "
+        "PARTIAL: why what is refused is left out. Empty: done."
     )
     warnings: list[UserError] = strawberry.field(
         description="What is done and yet worth knowing. BRAKE: applying it takes `overrideBrake` and a reason."

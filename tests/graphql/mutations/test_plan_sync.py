@@ -188,8 +188,10 @@ async def test_a_request_that_cannot_be_meant_is_no_run(world: Gateway, given: A
 
 async def test_what_is_left_out_or_null_is_not_managed(world: Gateway) -> None:
     await sync(
-        world, roles=[{"key": "leads", "description": "of a shift", "grants": [{"permission": "desk.reports.menu"}]}],
-        users=[person("dora", displayName="Dora", roles=[role("agents")], teams=[{"key": "support"}], access=[level()])],
+        world, roles=[{"key": "leads", "description": "of a shift", "grants": [MENU]}],
+        users=[
+            person("dora", displayName="Dora", roles=[role("agents")], teams=[{"key": "support"}], access=[level()])
+        ],
     )  # fmt: skip
 
     left_out = await planned(world, users=[person("dora")])
