@@ -1,4 +1,4 @@
-"""The addresses: GraphQL, its IDE, and whether the gateway is alive and ready."""
+"""The addresses: GraphQL, its IDE, feeds, and whether the gateway is alive and ready."""
 
 from graphql import OperationType
 from starlette.requests import Request as HttpRequest
@@ -9,6 +9,7 @@ from app.graphql.execution import Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.services.context import Services
 from app.web.authentication import authenticate_request
+from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
 from app.web.protocol import JSON, ProtocolFault, choose_media_type, read_request, write_answer, write_fault
 from app.web.sockets import SocketEndpoint
@@ -75,6 +76,7 @@ def make_routes(
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
         WebSocketRoute("/graphql", SocketEndpoint(services, executor, allowed_origins).serve),
+        Route("/sync/{source:path}", FeedEndpoint(services)),
         Route("/livez", show_alive, methods=["GET"]),
         Route("/readyz", show_ready, methods=["GET"]),
     ]

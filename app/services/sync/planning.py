@@ -216,10 +216,11 @@ def _compress(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield zlib.compress(b"".join(waiting), 1)
 
 
-def fingerprint_feed(parts: Iterable[bytes], *settings: object) -> str:
+def fingerprint_feed(feed: Feed, options: PlanOptions) -> str:
     """SHA-256 of a feed and of how it is meant, in hexadecimal: what an idempotency key stands for."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for part in parts:
+    meant = (feed.format.value, options.source, options.mode.value, options.take_over, options.max_removals)
+    digest = hashlib.sha256(repr(meant).encode())
+    for part in feed.parts:
         digest.update(part)
     return digest.hexdigest()
 
