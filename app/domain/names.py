@@ -55,7 +55,7 @@ def read_email(text: str, *field: str) -> str:
     """An e-mail address, checked for its shape alone. Raises `InvalidValue` at `field`."""
     address = read_name(text, *field)
     local, at, domain = address.rpartition("@")
-    if not (local and at and domain) or any(c.isspace() for c in address):
+    if not (local and at and domain) or len(address.split()) > 1:
         raise InvalidValue(
             f"`{show(text)}` is not an e-mail address", path=field, expected="such as `name@example.org`"
         )

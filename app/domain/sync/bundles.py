@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Literal, TypeVar
 
 from app.domain.errors import Conflict, Cycle, DomainError, InvalidValue
-from app.domain.holders import Role, RoleId, Team, TeamId
+from app.domain.holders import Assignment, Grant, Role, RoleId, Team, TeamId
 from app.domain.names import read_name, read_text, show
 from app.domain.sync.desired import Path, RoleDesired, TeamDesired
 from app.domain.sync.people import read_assignments
-from app.domain.sync.units import Current, Directory, Step, Unit, Wanted, compare_rows, end_rows, want_grant
+from app.domain.sync.units import Current, Directory, RowKey, Step, Unit, compare_rows, end_rows
 from app.domain.wishes.asking import check_order
 from app.domain.wishes.grants import find_grantable, read_granted
 from app.domain.wishes.users import Unchanged
@@ -48,11 +48,9 @@ class Roles:
         wanted = self._read_attributes(entry, old or self.new[entry.key], unit)
         _add_record(self.current, unit, old, wanted, take_over=self.take_over)
         unit.holder = wanted.id
-        rows = self.current.world.rows_of(unit.holder).grants
-        unit.steps += compare_rows(
-            self.current, unit, rows, self._read_grants(entry, unit), path=(*entry.path, "grants"),
-            take_over=self.take_over,
-        )  # fmt: skip
+        rows, path = self.current.world.rows_of(unit.holder).grants, (*entry.path, "grants")
+        keys = self._read_grants(entry, unit, path)
+        unit.steps += compare_rows(self.current, unit, Grant, rows, keys, path=path, take_over=self.take_over)
         return unit
 
     def _read_attributes(self, entry: RoleDesired, old: Role, unit: Unit) -> Role:
@@ -78,21 +76,20 @@ class Roles:
                 unit.faults.append(error)
         return replace(wanted, parents=tuple(sorted(parents)))
 
-    def _read_grants(self, entry: RoleDesired, unit: Unit) -> list[Wanted]:
-        wanted: list[Wanted] = []
+    def _read_grants(self, entry: RoleDesired, unit: Unit, path: Path) -> list[RowKey | None]:
+        keys: list[RowKey | None] = []
         for index, item in enumerate(entry.grants):
-            path = (*entry.path, "grants", str(index))
             try:
                 permission = find_grantable(self.current.catalog, item.permission)
                 value = read_granted(permission, item.value)
                 check_order(item.valid_from, item.valid_until)
                 contract = self.directory.find_contract(item.contract, "contract")
             except DomainError as error:
-                unit.faults.append(error.under(*path))
+                unit.faults.append(error.under(*path, str(index)))
+                keys.append(None)
                 continue
-            window = (item.valid_from, item.valid_until)
-            wanted.append(want_grant(permission.key, value, contract, window, (*path, "permission")))
-        return wanted
+            keys.append((permission.key, contract, item.valid_from, item.valid_until, value))
+        return keys
 
 
 class Teams:
@@ -125,11 +122,9 @@ class Teams:
         _add_record(self.current, unit, old, wanted, take_over=self.take_over)
         unit.holder = wanted.id
         if entry.roles is not None:
-            rows = self.current.world.rows_of(unit.holder).assignments
-            assignments = read_assignments(self.directory, unit, entry.roles, entry.path)
-            unit.steps += compare_rows(
-                self.current, unit, rows, assignments, path=(*entry.path, "roles"), take_over=self.take_over
-            )
+            rows, path = self.current.world.rows_of(unit.holder).assignments, (*entry.path, "roles")
+            keys = read_assignments(self.directory, unit, entry.roles, path)
+            unit.steps += compare_rows(self.current, unit, Assignment, rows, keys, path=path, take_over=self.take_over)
         return unit
 
     def _read_attributes(self, entry: TeamDesired, old: Team, unit: Unit) -> Team:

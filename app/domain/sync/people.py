@@ -1,27 +1,14 @@
 """People of a plan: who is meant, whose attributes they are, what they are given, who is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.domain.contracts import AccessLevel
 from app.domain.errors import Conflict, DomainError, Duplicate, InvalidValue, LastOwner, NotPermitted
-from app.domain.holders import User, UserId, UserKind, UserStatus
+from app.domain.holders import Access, AnyRow, Assignment, Membership, User, UserId, UserKind, UserStatus
 from app.domain.names import read_email, read_name, show
-from app.domain.sync.desired import AssignmentDesired, Path, UserDesired
-from app.domain.sync.units import (
-    Current,
-    Directory,
-    Step,
-    Unit,
-    Wanted,
-    compare_rows,
-    end_rows,
-    holder_of,
-    want_assignment,
-    want_level,
-    want_membership,
-)
-from app.domain.wishes.asking import check_order
+from app.domain.sync.desired import AssignmentDesired, LevelDesired, Path, UserDesired
+from app.domain.sync.units import Current, Directory, RowKey, Step, Unit, compare_rows, end_rows, holder_of
 from app.domain.wishes.users import Unchanged
 from app.domain.world import Change
 
@@ -96,6 +83,10 @@ class People:
         external_id = entry.external_id or (None if old is None else old.external_id)
         display_name = None if isinstance(entry.display_name, Unchanged) else entry.display_name
         email = entry.email
+        if old is not None and (old.external_id, old.user_name, old.display_name, old.email) == (
+            external_id, name, display_name or old.display_name, old.email if isinstance(email, Unchanged) else email
+        ):  # fmt: skip
+            return self._with_status(old, entry)
         try:
             external_id = None if external_id is None else read_name(external_id, "externalId")
             name = read_name(name, "userName")
@@ -113,73 +104,71 @@ class People:
             display_name = old.display_name
             if not isinstance(entry.display_name, Unchanged):
                 display_name = name
-        status = UserStatus.ACTIVE if entry.active else UserStatus.SUSPENDED
-        if old.status is UserStatus.ARCHIVED and not entry.active:
-            status = old.status
-        same = (old.user_name, old.display_name, old.external_id, old.status) == (
-            name, display_name, external_id, status
-        )  # fmt: skip
-        if same and (isinstance(email, Unchanged) or email == old.email):
-            return old
         return replace(
-            old, user_name=name, display_name=display_name, external_id=external_id, status=status,
+            self._with_status(old, entry), user_name=name, display_name=display_name, external_id=external_id,
             email=old.email if isinstance(email, Unchanged) else email,
         )  # fmt: skip
+
+    def _with_status(self, old: User, entry: UserDesired) -> User:
+        """The person as active as the entry has it; who is archived stays so where the entry is not active."""
+        status = UserStatus.ACTIVE if entry.active else UserStatus.SUSPENDED
+        if status is old.status or (old.status is UserStatus.ARCHIVED and not entry.active):
+            return old
+        return replace(old, status=status)
 
     # ------------------------------------------------------------------ what they are given
 
     def _read_lists(self, entry: UserDesired, unit: Unit) -> None:
         rows = self.current.world.rows_of(unit.holder)
         if entry.roles is not None:
-            wanted = read_assignments(self.directory, unit, entry.roles, entry.path)
             path = (*entry.path, "roles")
-            unit.steps += compare_rows(
-                self.current, unit, rows.assignments, wanted, path=path, take_over=self.take_over
-            )  # fmt: skip
+            keys = read_assignments(self.directory, unit, entry.roles, path)
+            unit.steps += self._compare(unit, Assignment, rows.assignments, keys, path)
         if entry.teams is not None:
             path = (*entry.path, "teams")
-            wanted = []
+            keys = []
             for index, ref in enumerate(entry.teams):
-                place = (*path, str(index))
                 try:
-                    wanted.append(want_membership(self.directory.find_team(ref, unit, *place), place))
+                    keys.append((self.directory.find_team(ref, unit), None, None, None, False))
                 except DomainError as error:
-                    unit.faults.append(error)
-            unit.steps += compare_rows(
-                self.current, unit, rows.memberships, wanted, path=path, take_over=self.take_over
-            )  # fmt: skip
+                    unit.faults.append(error.under(*path, str(index)))
+                    keys.append(None)
+            unit.steps += self._compare(unit, Membership, rows.memberships, keys, path)
         if entry.access is not None:
             path = (*entry.path, "access")
-            unit.steps += compare_rows(
-                self.current, unit, rows.access, self._read_access(entry, unit), path=path, take_over=self.take_over
-            )  # fmt: skip
+            keys = self._read_access(entry.access, unit, path)
+            unit.steps += self._compare(unit, Access, rows.access, keys, path)
 
-    def _read_access(self, entry: UserDesired, unit: Unit) -> list[Wanted]:
-        assert entry.access is not None
-        world, wanted = self.current.world, dict[tuple[str, str], Wanted]()
-        for index, item in enumerate(entry.access):
-            path = (*entry.path, "access", str(index))
+    def _compare(
+        self, unit: Unit, kind: type, rows: Sequence[AnyRow], keys: Sequence[RowKey | None], path: Path
+    ) -> list[Step]:
+        return compare_rows(self.current, unit, kind, rows, keys, path=path, take_over=self.take_over)
+
+    def _read_access(self, asked: Iterable[LevelDesired], unit: Unit, path: Path) -> list[RowKey | None]:
+        world, levels = self.current.world, dict[tuple[str, str], AccessLevel]()
+        keys: list[RowKey | None] = []
+        for index, item in enumerate(asked):
             try:
-                contract = self.directory.find_contract(item.contract, *path, "contract")
+                contract = self.directory.find_contract(item.contract, "contract")
                 assert contract is not None, "a level names its contract"
                 record = world.contracts[contract]
                 if item.product not in record.products:
                     known = ", ".join(f"`{product}`" for product in sorted(record.products)) or "none yet"
                     message = f"`{show(item.product)}` is no product of the contract `{record.number}`"
-                    raise InvalidValue(message, path=(*path, "product"), expected=f"one of its products: {known}")
+                    raise InvalidValue(message, path=("product",), expected=f"one of its products: {known}")
                 if item.level is AccessLevel.OWNER:
                     message = "nobody appoints an OWNER: it comes with registering or transferring the contract"
-                    raise NotPermitted(message, path=(*path, "level"))
+                    raise NotPermitted(message, path=("level",))
                 if unit.holder == record.owner:
-                    raise LastOwner(f"the person owns the contract `{record.number}`: transfer it first", path=path)
-                other = wanted.get((contract, item.product))
-                if other is not None and other.fields["level"] is not item.level:
-                    raise Duplicate(f"two levels in `{item.product}` of `{record.number}`", path=path)
+                    raise LastOwner(f"the person owns the contract `{record.number}`: transfer it first")
+                if levels.setdefault((contract, item.product), item.level) is not item.level:
+                    raise Duplicate(f"two levels in `{item.product}` of `{record.number}`")
             except DomainError as error:
-                unit.faults.append(error)
-                continue
-            wanted[contract, item.product] = want_level(contract, item.product, item.level, path)
-        return list(wanted.values())
+                unit.faults.append(error.under(*path, str(index)))
+                keys.append(None)
+            else:
+                keys.append((item.product, contract, None, None, item.level))
+        return keys
 
     # ------------------------------------------------------------------ who is missing
 
@@ -226,17 +215,15 @@ _ATTRIBUTES = {
 }
 
 
-def read_assignments(directory: Directory, unit: Unit, asked: Iterable[AssignmentDesired], path: Path) -> list[Wanted]:
-    """The assignments that an entry lists under `roles`; what is wrong with one is a fault of the unit."""
-    wanted: list[Wanted] = []
+def read_assignments(
+    directory: Directory, unit: Unit, asked: Iterable[AssignmentDesired], path: Path
+) -> list[RowKey | None]:
+    """What the assignments of a list say; what is wrong with one is a fault of the unit, and None."""
+    keys: list[RowKey | None] = []
     for index, item in enumerate(asked):
-        place = (*path, "roles", str(index))
         try:
-            role = directory.find_role(item.role, unit, *place, "role")
-            contract = directory.find_contract(item.contract, *place, "contract")
-            check_order(item.valid_from, item.valid_until, *place)
+            keys.append(directory.key_of_assignment(item, unit))
         except DomainError as error:
-            unit.faults.append(error)
-            continue
-        wanted.append(want_assignment(role, contract, (item.valid_from, item.valid_until), place))
-    return wanted
+            unit.faults.append(error.under(*path, str(index)))
+            keys.append(None)
+    return keys

@@ -3,9 +3,8 @@
 A unit is done whole or not at all, so that nobody is left half changed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -28,8 +27,8 @@ from app.domain.holders import (
 )
 from app.domain.names import show
 from app.domain.references import Ref
-from app.domain.sync.desired import Path
-from app.domain.values import Value
+from app.domain.sync.desired import AssignmentDesired, Path
+from app.domain.wishes.asking import check_order
 from app.domain.world import Change, World
 
 RowKey = tuple[Any, ...]  # what a row says, but for who says it: equal keys of one source are one row
@@ -122,6 +121,24 @@ class Directory:
     made: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     _contracts: dict[Ref, ContractId] = field(default_factory=dict)
+    _assignments: dict[int, tuple[AssignmentDesired, RowKey]] = field(default_factory=dict)
+
+    def key_of_assignment(self, item: AssignmentDesired, unit: Unit, *path: str) -> RowKey:
+        """What an assignment says that an entry lists. Raises what is wrong with it.
+
+        A feed says the same of very many people, and its reader gives the same object then: it is looked at once.
+        """
+        known = self._assignments.get(id(item))
+        if known is not None and known[0] is item:
+            if known[1][0] in self.made:
+                unit.needs.add(known[1][0])
+            return known[1]
+        role = self.find_role(item.role, unit, *path, "role")
+        contract = self.find_contract(item.contract, *path, "contract")
+        check_order(item.valid_from, item.valid_until, *path)
+        key = (role, contract, item.valid_from, item.valid_until)
+        self._assignments[id(item)] = (item, key)
+        return key
 
     def find_role(self, ref: Ref, unit: Unit, *path: str) -> RoleId:
         """The role of a reference, living after the plan. Raises `NotFound`, or `Conflict` for an archived one."""
@@ -183,81 +200,76 @@ class Directory:
 # ---------------------------------------------------------------------- rows
 
 
-class Wanted(NamedTuple):
-    """A row that the input asks for: its key, the fields that make it, and where."""
-
-    key: RowKey
-    kind: type
-    fields: dict[str, Any]
-    path: Path
-
-
 def key_of(row: AnyRow) -> RowKey:
     """What a row of a kind that a sync manages says of its holder."""
-    if isinstance(row, Assignment):
-        return row.role, row.contract, row.valid_from, row.valid_until
-    if isinstance(row, Membership):
-        return row.team, row.supervisor, row.contract, row.valid_from, row.valid_until
-    if isinstance(row, Access):
-        return row.contract, row.product, row.level, row.valid_from, row.valid_until
-    assert isinstance(row, Grant), "no other rows are synced"
-    return row.node, row.value, row.contract, row.valid_from, row.valid_until
+    return KEYS[type(row)](row)
 
 
-def want_assignment(role: RoleId, contract: ContractId | None, window: "Window", path: Path) -> Wanted:
-    fields = {"role": role, "contract": contract, "valid_from": window[0], "valid_until": window[1]}
-    return Wanted((role, contract, *window), Assignment, fields, path)
+def _key_of_assignment(row: Assignment) -> RowKey:
+    return row.role, row.contract, row.valid_from, row.valid_until
 
 
-def want_membership(team: TeamId, path: Path) -> Wanted:
-    return Wanted((team, False, None, None, None), Membership, {"team": team}, path)
+def _key_of_membership(row: Membership) -> RowKey:
+    return row.team, row.contract, row.valid_from, row.valid_until, row.supervisor
 
 
-def want_level(contract: ContractId, product: str, level: Any, path: Path) -> Wanted:
-    fields = {"contract": contract, "product": product, "level": level}
-    return Wanted((contract, product, level, None, None), Access, fields, path)
+def _key_of_level(row: Access) -> RowKey:
+    return row.product, row.contract, row.valid_from, row.valid_until, row.level
 
 
-def want_grant(node: str, value: Value, contract: ContractId | None, window: "Window", path: Path) -> Wanted:
-    fields = {"node": node, "value": value, "contract": contract, "valid_from": window[0], "valid_until": window[1]}
-    return Wanted((node, value, contract, *window), Grant, fields, path)
+def _key_of_grant(row: Grant) -> RowKey:
+    return row.node, row.contract, row.valid_from, row.valid_until, row.value
 
 
-Window = tuple[datetime | None, datetime | None]
+KEYS: Mapping[type, Callable[[Any], RowKey]] = {
+    Assignment: _key_of_assignment, Membership: _key_of_membership, Access: _key_of_level, Grant: _key_of_grant,
+}  # fmt: skip
+_NAMES: Mapping[type, tuple[str, ...]] = {  # the fields of a key; the window stands at the same place in each
+    Assignment: ("role", "contract", "valid_from", "valid_until"),
+    Membership: ("team", "contract", "valid_from", "valid_until", "supervisor"),
+    Access: ("product", "contract", "valid_from", "valid_until", "level"),
+    Grant: ("node", "contract", "valid_from", "valid_until", "value"),
+}
+_UNTIL = 3
 
 
 def compare_rows(
-    current: Current, unit: Unit, rows: Sequence[AnyRow], wanted: Iterable[Wanted], *, path: Path, take_over: bool
-) -> Iterator[Step]:
+    current: Current, unit: Unit, kind: type, rows: Sequence[AnyRow], wanted: Sequence[RowKey | None], *,
+    path: Path, take_over: bool,
+) -> list[Step]:  # fmt: skip
     """The steps from the rows of one kind on a holder to exactly those that are wanted, of this source.
 
     `rows` are of every source. What other sources give stays, and the same given here is a row beside it; with
-    `take_over` it is ended in favour of ours. A window that has passed is given to nobody anew. `path` is the list.
+    `take_over` it is ended in favour of ours. A window that has passed is given to nobody anew. `path` is the list,
+    `wanted` its items in order, None for a faulty one.
     """
-    if not rows:  # the usual case of a first load
-        mine: dict[RowKey, AnyRow] = {}
-    else:
-        mine = {key_of(row): row for row in rows if row.source == current.source}
+    key_of_kind = KEYS[kind]
+    mine = {key_of_kind(row): row for row in rows if row.source == current.source} if rows else {}
+    if not take_over and mine.keys() == set(wanted):
+        return []
+    steps: list[Step] = []
     kept: set[RowKey] = set()
-    for want in wanted:
-        if want.key in kept:
+    for index, key in enumerate(wanted):
+        if key is None or key in kept:
             continue
-        kept.add(want.key)
+        kept.add(key)
+        place = (*path, str(index), "permission") if kind is Grant else (*path, str(index))
         if take_over:
-            for row in rows:
-                if row.source != current.source and key_of(row) == want.key:
-                    yield Step(Change(row, None), want.path, row.source)
-        until = want.fields.get("valid_until")
-        if want.key not in mine and (until is None or until > current.stamp.at):
-            yield Step(Change(None, _make(current.stamp, unit, want)), want.path)
-    for key, row in mine.items():
-        if key not in kept:
-            yield Step(Change(row, None), path)
+            steps += [
+                Step(Change(row, None), place, row.source)
+                for row in rows
+                if row.source != current.source and key_of_kind(row) == key
+            ]
+        if key not in mine and (key[_UNTIL] is None or key[_UNTIL] > current.stamp.at):
+            steps.append(Step(Change(None, _make(current.stamp, unit, kind, key)), place))
+    steps += [Step(Change(row, None), path) for key, row in mine.items() if key not in kept]
+    return steps
 
 
-def _make(stamp: Stamp, unit: Unit, want: Wanted) -> AnyRow:
-    holder = {"user" if want.kind in (Membership, Access) else "holder": unit.holder}
-    made: AnyRow = want.kind(**stamp.row(want.kind), **holder, **want.fields)
+def _make(stamp: Stamp, unit: Unit, kind: type, key: RowKey) -> AnyRow:
+    fields = dict(zip(_NAMES[kind], key, strict=True))
+    fields["user" if kind in {Membership, Access} else "holder"] = unit.holder
+    made: AnyRow = kind(**stamp.row(kind), **fields)
     return made
 
 
