@@ -542,7 +542,7 @@ def test_demo_prints_addresses_and_tokens_for_people(run: Run, monkeypatch: pyte
         announce(8123)
         await services.close()
 
-    monkeypatch.setattr(cli, "_serve", serve)
+    monkeypatch.setattr(cli.commands, "_serve", serve)
 
     result = run("demo", PERMGATE_SEEDS=str(ROOT / "seeds"))
     assert result.status == 0

@@ -1,6 +1,4 @@
-"""The command line: `permgate`. Exit status 64: a wrong command; 78: wrong settings, or a database that cannot be used;
-69: the database failed on the way; else as each command says.
-"""
+"""The commands: serving, the database, tokens, the audit log, catalogs, questions."""
 
 import asyncio
 import json
@@ -10,12 +8,12 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import uvicorn
@@ -25,6 +23,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.db.engine import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
@@ -50,34 +49,11 @@ from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_se
 from app.telemetry import set_up_logging
 from app.web.protocol import MAX_BODY
 
-USAGE, UNAVAILABLE, CONFIGURATION = 64, 69, 78  # as sysexits.h numbers them
 SERVER: dict[str, Any] = {  # how uvicorn serves
     "log_level": "warning", "server_header": False, "date_header": False,
     "ws_max_size": MAX_BODY, "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
-T = TypeVar("T")
-
-
-class Permgate(click.Group):
-    """The command, whose usage errors exit with 64."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **{**kwargs, "standalone_mode": False})
-        except click.UsageError as error:
-            error.show()
-            sys.exit(USAGE)
-        except click.Abort:
-            sys.exit(130)
-
-
-class Failed(Exception):
-    """A command could not do its work: a message for the person and an exit status."""
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        self.status = status
-        super().__init__(message)
 
 
 @click.group(cls=Permgate, context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,36 +67,19 @@ def main() -> None:
     try:
         cli.main(prog_name="permgate")
     except Failed as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(error.status)
     except (SettingsFaults, DatabaseFault, CatalogFaults, DocumentFault) as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(CONFIGURATION)
     except DBAPIError as error:
-        _complain(f"the database failed: {error.orig}")
+        complain(f"the database failed: {error.orig}")
         sys.exit(UNAVAILABLE)
     except Refused as error:
         for refusal in error.errors:
             expected = f" (expected {refusal.expected})" if isinstance(refusal, InvalidValue) else ""
-            _complain(f"{refusal}{expected}")
+            complain(f"{refusal}{expected}")
         sys.exit(1)
-
-
-def _complain(message: str) -> None:
-    click.echo(message, err=True)
-
-
-def _run(work: Callable[[Services], Awaitable[T]]) -> T:
-    """Does something with the services over the database of the environment."""
-
-    async def do() -> T:
-        services = await open_services(read_settings(os.environ))
-        try:
-            return await work(services)
-        finally:
-            await services.close()
-
-    return asyncio.run(do())
 
 
 # ---------------------------------------------------------------------- servers
@@ -276,7 +235,7 @@ def migrate_command() -> None:
 @click.argument("username")
 def owner(username: str) -> None:
     """Create the first account owner and a token, on a database without users."""
-    token, secret = _run(lambda services: create_first_owner(services, username, label="first owner"))
+    token, secret = run_services(lambda services: create_first_owner(services, username, label="first owner"))
     _show_token(token, secret)
 
 
@@ -296,14 +255,14 @@ def issue(username: str, label: str, expires_in: str | None) -> None:
     async def do(services: Services) -> tuple[str, str]:
         return await issue_token(services, "cli", username, label=label, expires_at=expires_at)
 
-    _show_token(*_run(do))
+    _show_token(*run_services(do))
 
 
 @token.command("revoke")
 @click.argument("id")
 def revoke(id: str) -> None:  # noqa: A002  # as the command shows it
     """Revoke a token at once."""
-    _run(lambda services: revoke_token(services, "cli", id))
+    run_services(lambda services: revoke_token(services, "cli", id))
     click.echo(f"revoked {id}")
 
 
@@ -361,14 +320,14 @@ def export_head() -> None:
     key = _audit_key(settings)
     click.echo(print_head(head if key is None else sign_head(head, key)))
     if key is None:
-        _complain("the head is not signed: set PERMGATE_AUDIT_KEY_FILE to a file with a key, outside of the database")
+        complain("the head is not signed: set PERMGATE_AUDIT_KEY_FILE to a file with a key, outside of the database")
 
 
 @audit.command("refusals")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The latest so many.")
 def show_refusals(limit: int) -> None:
     """Print refused attempts to raise rights, newest first, a line of JSON each. The audit log holds changes alone."""
-    for event in _run(lambda services: list_attempts(services, limit=limit)):
+    for event in run_services(lambda services: list_attempts(services, limit=limit)):
         click.echo(json.dumps(asdict(event) | {"at": event.at.isoformat()}, ensure_ascii=False))
 
 
@@ -442,11 +401,11 @@ def explain_command(user: str, node: str, contract: str | None, at_least: str | 
         _narrate(services, decision)
         return decision
 
-    sys.exit(_status_of(_run(do)))
+    sys.exit(_status_of(run_services(do)))
 
 
 def _decide(user: str, node: str, contract: str | None, at_least: str | None) -> Decision:
-    return _run(lambda services: _ask(services, user, node, contract, at_least))
+    return run_services(lambda services: _ask(services, user, node, contract, at_least))
 
 
 async def _ask(services: Services, user: str, node: str, contract: str | None, at_least: str | None) -> Decision:
@@ -460,7 +419,7 @@ async def _ask(services: Services, user: str, node: str, contract: str | None, a
         decision = (await check_many(reading, [question]))[0]
     for error in decision.errors:
         expected = f" (expected {error.expected})" if isinstance(error, InvalidValue) else ""
-        _complain(f"{error}{expected}")
+        complain(f"{error}{expected}")
     return decision
 
 

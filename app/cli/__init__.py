@@ -1,0 +1,7 @@
+"""The command line: `permgate`. Exit status 64: a wrong command; 78: wrong settings, or a database that cannot be used;
+69: the database, or the gateway of `--url`, failed on the way; else as each command says.
+"""
+
+from app.cli.commands import SERVER, main
+
+__all__ = ["SERVER", "main"]
