@@ -87,10 +87,12 @@ def read_records(kind: type, catalog: Catalog, rows: Sequence[Sequence[Any]]) ->
         return []
     names = [field.name for field in fields(kind)]
     columns: Columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    shared: dict[Any, Any] = {}
+    for name in _SHARED.intersection(names):
+        columns[name] = tuple(map(shared.setdefault, columns[name], columns[name]))
     for name, read in _READERS[kind].items():
         columns[name] = map(read, columns[name])
     if kind in _VALUED:
-        columns["node"] = tuple(columns["node"])
         columns["value"] = map(_value_reader(catalog), columns["node"], columns["value"])
     records: list[Any] = [object.__new__(kind) for _ in rows]
     for name, values in columns.items():
@@ -152,6 +154,8 @@ def _read_moment(stored: datetime | str | None) -> datetime | None:
 
 _NO_CATALOG = Catalog((), (), (), "")  # what is no right is read without one
 _COLUMN_OF = {"revision": "created_revision"}  # where a field of a record and its column are not called the same
+_SHARED = frozenset({"source", "actor", "reason", "contract", "role", "team", "node", "product", "revision"})
+# ... of which there are few different values: one object of each, where a driver makes one for each row
 _VALUED = (Grant, Limit)  # whose values are texts that the catalog understands
 _MOMENTS: Mapping[str, Callable[[Any], Any]] = {
     "valid_from": _read_moment, "valid_until": _read_moment, "created_at": _read_moment

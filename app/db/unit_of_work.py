@@ -49,6 +49,8 @@ from app.domain.world import Change
 
 T = TypeVar("T")
 WRITTEN_AT_ONCE = 2000  # rows of one call of the driver: few calls, and others have a turn between them
+CACHE_KIB = 2000  # SQLite's own default
+LARGE_CACHE_KIB = 65536  # while very much is written: by default pages are given up too early, a quarter of the time
 NO_CATALOG = Catalog((), (), (), "")
 
 
@@ -105,6 +107,7 @@ class WritingUnit(ReadingUnit):
         records = iter(made.changes if told is None else told)
         first = tuple(islice(records, PART_SIZE + 1))
         if len(first) > PART_SIZE:
+            await self._set_cache(LARGE_CACHE_KIB)
             parts, subjects = await self._write_parts(revision, chain(first, records))
             made = replace(made, subjects=(), changes=(), parts=parts)
         else:
@@ -114,7 +117,14 @@ class WritingUnit(ReadingUnit):
         await self._insert(tables.AuditEntryRow, [columns_of_entry(sealed)])
         await self._insert_columns(tables.AuditSubjectRow, {"subject": subjects, "revision": repeat(revision)})
         await self._write_rows(changes, revision)
+        if sealed.parts is not None:
+            await self._set_cache(CACHE_KIB)
         return sealed
+
+    async def _set_cache(self, kibibytes: int) -> None:
+        """How much SQLite keeps of the file; after an error it stays large, and is no more than a limit."""
+        if self.reader.connection.dialect.name == "sqlite":
+            await self.reader.connection.exec_driver_sql(f"PRAGMA cache_size=-{kibibytes}")
 
     async def _write_parts(self, revision: int, records: Iterable[ChangeRecord]) -> tuple[Parts, Iterable[str]]:
         """Writes changes in parts, before the entry that tells of them; gives what it tells, and its subjects."""

@@ -179,10 +179,7 @@ class Reading:
             missing = None if people is None else {user for user in people if user not in known} - self._unknown
             if self._everybody or (missing is not None and not missing):
                 return self._world
-            records = await self.unit.worlds.load_people(missing)
-            if known:
-                records = [record for record in records if getattr(record, "holder", record.id) not in known]
-            self._world = self._world.joined(records)
+            self._world = await self.unit.worlds.join_people(self._world, missing)
             self._everybody = people is None
             self._unknown |= (missing or set()) - self._world.users.keys()
             self._evaluations.clear()
