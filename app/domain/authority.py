@@ -4,7 +4,7 @@ A right held in one contract reaches only what is scoped to that contract; held 
 what a limit in a contract takes of it there. What a service account gives is bounded by its ceiling as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 
@@ -30,6 +30,9 @@ class Authority:
         self.at = at
         self._evaluation = evaluation
         self._held: dict[tuple[ContractId | None, datetime, bool], Holding] = {}
+        self._giving: dict[tuple[ContractId | None, datetime], Holding] = {}
+        self._ceilings: dict[tuple[ContractId | None, datetime], Holding] = {}
+        self._core_levels: dict[ContractId, AccessLevel | None] = {}
         here = evaluation(None, at)
         self.program = here.program
         self.world = here.world
@@ -69,8 +72,12 @@ class Authority:
 
     def giving(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
         """The most that the caller can give there: what the caller has, under the ceiling of a service account."""
-        having = self.having(contract, at)
-        return having if not self.is_service else self.program.meet(having, self._ceiling(contract, at or self.at))
+        if not self.is_service:
+            return self.having(contract, at)
+        key = (contract, at or self.at)
+        if key not in self._giving:
+            self._giving[key] = self.program.meet(self.having(*key), self._ceiling(*key))
+        return self._giving[key]
 
     def bound(self, number: int, contract: ContractId | None, at: datetime | None = None) -> bool:
         """Whether the caller is bound by a restriction there, and so lifts it from nobody.
@@ -94,11 +101,14 @@ class Authority:
 
     def _ceiling(self, contract: ContractId | None, at: datetime) -> Holding:
         """What somebody with the roles of the ceiling would have."""
-        evaluation = self._evaluation(contract if contract in self.world.contracts else None, at)
-        found = NOTHING
-        for role in self._ceiling_roles:
-            found = self.program.join(found, evaluation.value_of_role(role))
-        return self.program.close(found)
+        if contract not in self.world.contracts:
+            contract = None
+        if (contract, at) not in self._ceilings:
+            evaluation, found = self._evaluation(contract, at), NOTHING
+            for role in self._ceiling_roles:
+                found = self.program.join(found, evaluation.value_of_role(role))
+            self._ceilings[contract, at] = self.program.close(found)
+        return self._ceilings[contract, at]
 
     @cached_property
     def sources(self) -> frozenset[str]:
@@ -136,11 +146,15 @@ class Authority:
         """Whether the ceiling of a service account lies below a level of a product of a contract."""
         if not self.is_service or self.user is None:
             return False
-        ceilings = () if self.user.ceiling is None else self.user.ceiling.levels
-        return not any(
-            (contract, product) == (there, what) and rank_level(level) <= rank_level(most)
-            for there, what, most in ceilings
-        )
+        return rank_level(level) > self._most_levels.get((contract, product), -1)
+
+    @cached_property
+    def _most_levels(self) -> Mapping[tuple[ContractId, str], int]:
+        """The rank of the highest level that the ceiling of a service account lets it set, by contract and product."""
+        found: dict[tuple[ContractId, str], int] = {}
+        for there, what, most in () if self.user is None or self.user.ceiling is None else self.user.ceiling.levels:
+            found[there, what] = max(rank_level(most), found.get((there, what), -1))
+        return found
 
     # ------------------------------------------------------------------ rights of the gateway
 
@@ -173,6 +187,11 @@ class Authority:
 
     def core_level(self, contract: ContractId) -> AccessLevel | None:
         """The caller's effective level in System [CORE] of a contract."""
+        if contract not in self._core_levels:
+            self._core_levels[contract] = self._find_core_level(contract)
+        return self._core_levels[contract]
+
+    def _find_core_level(self, contract: ContractId) -> AccessLevel | None:
         node = self.program.catalog.access_nodes.get(CORE)
         if node is None or contract not in self.world.contracts:
             return None

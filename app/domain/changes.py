@@ -15,7 +15,7 @@ from app.domain.compiled import Program
 from app.domain.decisions import applicable_rules
 from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, PrerequisiteNotMet, TooMany, Warned
 from app.domain.fixes import FREE, IMPOSSIBLE, Families, Fix, GiveRight, Means, Raising, Suggestion
-from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RowId
+from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RoleId, RowId, TeamId, UserId
 from app.domain.requirements import AtLeast, iterate_atoms
 from app.domain.values import Value
 from app.domain.violations import Judgement, Violation
@@ -93,8 +93,9 @@ def judge(program: Program, before: World, wish: Wish, stamp: Stamp) -> Outcome:
         if not added:
             break
         changes += added
-    suspended = tuple(v for v in violations if not v.gained) if wish.on_dependents is Dependents.SUSPEND else ()
-    standing = tuple(violation for violation in violations if violation not in suspended)
+    suspending = wish.on_dependents is Dependents.SUSPEND
+    suspended = tuple(violation for violation in violations if suspending and not violation.gained)
+    standing = tuple(violation for violation in violations if not suspending or violation.gained)
     errors = cut_refusals(refuse_violations(judgement, standing, wish, stamp))
     warnings: list[DomainError] = [
         Warned(error.message, code=error.code) for error in refuse_violations(judgement, suspended, wish, stamp)
@@ -128,34 +129,32 @@ def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) ->
     """The one smallest set of grants under each granted row: same holder, contract, window and source."""
     program = judgement.program
     groups: dict[tuple[object, ...], tuple[Grant, dict[tuple[int, Value], Violation]]] = {}
+    granted: dict[tuple[HolderId, ContractId | None], list[Grant]] = {}
+    for change in judgement.changes if violations else ():
+        if isinstance(change.after, Grant) and change.before is None:
+            granted.setdefault((change.after.holder, change.after.contract), []).append(change.after)
     for violation in violations:
         key = program.catalog.permissions[violation.failure.number].key
-        for change in judgement.changes:
-            row = change.after
-            if (
-                isinstance(row, Grant)
-                and change.before is None
-                and row.holder == violation.failure.holder
-                and row.contract == violation.failure.contract
-                and (row.node == key or _gives_along(program, row.node, key))
-            ):
+        for row in granted.get((violation.failure.holder, violation.failure.contract), ()):
+            if row.node == key or _gives_along(program, row.node, key):
                 group = (row.holder, row.contract, row.valid_from, row.valid_until)
                 wanted = groups.setdefault(group, (row, {}))[1]
                 wanted[violation.failure.number, violation.asked] = violation
-    added: list[Grant] = []
+    added: dict[HolderId, list[Grant]] = {}
     for row, wanted in sorted(groups.values(), key=lambda group: _narrowness(group[0])):
         at = max(stamp.at, row.valid_from or stamp.at)
         families = Families()
-        along = [other for other in added if _outlasts(other, row)]
+        mine = added.setdefault(row.holder, [])
+        along = [other for other in mine if _outlasts(other, row)]
         raising = _raising(judgement, row.holder, row.contract, at, list(wanted), families, along=along)
         family = families.all_of(raising.right(number, value) for number, value in wanted)
         if len(family) != 1:
             continue  # nothing helps, or an either-or leaves a choice: refused with the alternatives
         for suggestion in sorted_fix(program, family[0]):
             if isinstance(suggestion, GiveRight):
-                added.append(replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value))
-    for row in added:
-        yield Change(None, row)
+                new = replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value)
+                mine.append(new)
+                yield Change(None, new)
 
 
 def _narrowness(row: Grant) -> tuple[bool, float, float]:
@@ -166,10 +165,10 @@ def _narrowness(row: Grant) -> tuple[bool, float, float]:
 
 
 def _outlasts(row: Grant, other: Grant) -> bool:
-    """Whether a row counts wherever and whenever another of the same holder does."""
+    """Whether a row of a holder counts wherever and whenever another of the same holder does."""
     begins = row.valid_from is None or (other.valid_from is not None and row.valid_from <= other.valid_from)
     ends = row.valid_until is None or (other.valid_until is not None and row.valid_until >= other.valid_until)
-    return row.holder == other.holder and row.contract in {None, other.contract} and begins and ends
+    return row.contract in {None, other.contract} and begins and ends
 
 
 def _gives_along(program: Program, giver: str, key: str) -> bool:
@@ -329,8 +328,8 @@ def _refuse_gain(judgement: Judgement, violation: Violation, affected: int, wish
     needed = ", ".join(f"`{catalog.render(requirement)}`" for requirement in violation.missing)
     return PrerequisiteNotMet(
         f"`{permission.label}` needs {needed}",
-        path=judgement.path_to(permission.key, wish.paths),
-        holder=failure.holder if failure.holder in _known_holders(judgement.before) else None,
+        path=judgement.path_to(permission.key, wish.paths, failure.holder),
+        holder=failure.holder if _is_known(judgement.before, failure.holder) else None,
         affected=affected,
         node=permission.key,
         missing=violation.missing,
@@ -354,13 +353,13 @@ def _refuse_loss(
         f"{names} need `{permission.label}`{tail}"
         if len(standing) > 1
         else f"{names} needs `{permission.label}`{tail}",
-        path=judgement.path_to(permission.key, wish.paths),
-        holder=holder if holder in _known_holders(judgement.before) else None,
+        path=judgement.path_to(permission.key, wish.paths, holder),
+        holder=holder if _is_known(judgement.before, holder) else None,
         affected=max(standing.values()),
         node=permission.key,
         dependents=tuple(catalog.permissions[number].key for number in standing),
     )
 
 
-def _known_holders(world: World) -> frozenset[str]:
-    return frozenset((*world.users, *world.roles, *world.teams))
+def _is_known(world: World, holder: HolderId) -> bool:
+    return UserId(holder) in world.users or RoleId(holder) in world.roles or TeamId(holder) in world.teams

@@ -11,6 +11,7 @@ what is possible.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from app.domain.catalog import Catalog, Permission, Polarity, is_finite
@@ -104,10 +105,18 @@ class Program:
 
     def value(self, holding: Holding, number: int) -> Value:
         """The value of permission `number` in a holding."""
-        value_type = self.types[number]
-        if is_finite(value_type):
-            return _value_of(value_type, (holding.bits & self.mask[number]) >> self.shift[number])
-        return holding.beside.get(number, value_type.bottom)
+        mask = self.mask[number]
+        if not mask:
+            return holding.beside.get(number, self.types[number].bottom)
+        bits, known = (holding.bits & mask) >> self.shift[number], self._values_of_bits[number]
+        if bits not in known:
+            known[bits] = _value_of(self.types[number], bits)
+        return known[bits]
+
+    @cached_property
+    def _values_of_bits(self) -> tuple[dict[int, Value], ...]:
+        """For each permission the values of its bits, as far as anybody asked: there are few, and they are shared."""
+        return tuple({} for _ in self.types)
 
     def holds_any(self, holding: Holding, number: int) -> bool:
         """Whether the value is above nothing."""
@@ -213,14 +222,37 @@ class Program:
 
     def differing(self, left: Holding, right: Holding) -> tuple[int, ...]:
         """The numbers of the permissions whose values differ, ascending."""
-        if left == right:
-            return ()
-        changed = left.bits ^ right.bits
-        return tuple(
-            number
-            for number, mask in enumerate(self.mask)
-            if (changed & mask if mask else left.beside.get(number) != right.beside.get(number))
-        )
+        numbers = self._numbers_in(left.bits ^ right.bits)
+        if left.beside or right.beside:
+            either = left.beside.keys() | right.beside.keys()
+            numbers += [number for number in either if left.beside.get(number) != right.beside.get(number)]
+            numbers.sort()
+        return tuple(numbers)
+
+    def exceeding(self, holding: Holding, most: Holding) -> tuple[int, ...]:
+        """The numbers of the permissions of which there is more than in `most`, ascending."""
+        numbers = self._numbers_in(holding.bits & ~most.bits)
+        if holding.beside:
+            for number, value in holding.beside.items():
+                value_type = self.types[number]
+                if not value_type.at_least(most.beside.get(number, value_type.bottom), value):
+                    numbers.append(number)
+            numbers.sort()
+        return tuple(numbers)
+
+    def _numbers_in(self, bits: int) -> list[int]:
+        """The numbers of the permissions to which any of these bits belongs, ascending."""
+        found = []
+        while bits:
+            number = self._number_at[(bits & -bits).bit_length() - 1]
+            found.append(number)
+            bits &= ~self.mask[number]
+        return found
+
+    @cached_property
+    def _number_at(self) -> tuple[int, ...]:
+        """The number of the permission to which each bit belongs."""
+        return tuple(number for number, mask in enumerate(self.mask) for _ in range(mask.bit_count()))
 
 
 def compile_catalog(catalog: Catalog) -> Program:

@@ -14,24 +14,19 @@ Roles, parents, teams, lifted limits and lists need no rule of their own: what a
 within the same bounds. What a contract is (its status, its products, its facts) gives nobody anything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from app.domain.authority import Authority
+from app.domain.blame import Blame
 from app.domain.callers import GATEWAY, Right
-from app.domain.catalog import Catalog, Permission, Polarity
-from app.domain.compiled import NOTHING, Holding
+from app.domain.catalog import Permission, Polarity
+from app.domain.compiled import Holding
 from app.domain.contracts import rank_level
-from app.domain.errors import (
-    DelegationExceeded,
-    DomainError,
-    ErrorCode,
-    LastOwner,
-    NotPermitted,
-    SelfElevation,
-    Warned,
-)
+from app.domain.errors import DomainError, ErrorCode, LastOwner, NotPermitted, SelfElevation, Warned
+from app.domain.giving import Giving
 from app.domain.holders import (
     Access,
     Assignment,
@@ -43,7 +38,6 @@ from app.domain.holders import (
     Limit,
     Membership,
     Role,
-    Row,
     StoredFact,
     SubscriberLink,
     Team,
@@ -53,13 +47,10 @@ from app.domain.holders import (
     UserStatus,
 )
 from app.domain.level_guards import find_level, guard_levels, guard_owner_levels, moves_with_contract
-from app.domain.requirements import AtLeast, Enforcement, iterate_atoms
+from app.domain.places import Places
 from app.domain.rights import Subject
 from app.domain.violations import Judgement
 from app.domain.world import Change, World
-
-Moments = tuple[datetime, ...]
-GivenAt = Callable[[datetime, ContractId | None], Holding]  # what a row gives by itself, then and there
 
 
 def guard_owners(
@@ -73,29 +64,35 @@ def guard_owners(
     """Refusals of a change that suspends, archives or demotes the last active account owner or a contract's owner.
 
     Nor does anybody, an account owner either, appoint an OWNER: contract and levels go together. `active_owners` is how
-    many active owners the whole account has before the change: a world may be partial.
+    many active owners the whole account has before the change: a world may be partial. `paths`: where the request asks
+    for a record.
     """
-    changes = tuple(changes)
-    errors: list[DomainError] = list(guard_owner_levels(after, changes))
+    changes, paths = tuple(changes), paths or {}
+    errors: list[DomainError] = list(guard_owner_levels(after, changes, paths))
+    owned: dict[UserId, list[Contract]] = {}
+    for contract in before.contracts.values():
+        owned.setdefault(contract.owner, []).append(contract)
     left = active_owners
+    path: tuple[str, ...] = ()
     for change in changes:
         old, new = change.before, change.after
         if not isinstance(old, User) or not isinstance(new, User):
             continue
         left += _owns_actively(new) - _owns_actively(old)
+        if _owns_actively(old) and not _owns_actively(new):
+            path = path or paths.get(old.id, ())
         if old.status is UserStatus.ACTIVE and new.status is not UserStatus.ACTIVE:
             errors += [
                 LastOwner(
                     f"`{old.user_name}` owns the contract `{contract.number}`: transfer it first",
-                    path=(paths or {}).get(old.id, ()),
+                    path=paths.get(old.id, ()),
                 )
-                for contract in before.contracts.values()
-                if contract.owner == old.id
-                and contract.status is not ContractStatus.ENDED
-                and after.contracts[contract.id].owner == old.id
+                for contract in owned.get(old.id, ())
+                if contract.status is not ContractStatus.ENDED and after.contracts[contract.id].owner == old.id
             ]
     if left < 1 <= active_owners:
-        errors.append(LastOwner("nobody active would own the account any more: make somebody else an owner first"))
+        message = "nobody active would own the account any more: make somebody else an owner first"
+        errors.append(LastOwner(message, path=path))
     return errors
 
 
@@ -122,7 +119,18 @@ class Guard:
     judgement: Judgement
     authority: Authority
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    _known_limits: dict[HolderId, frozenset[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.judgement, self.authority)
+
+    @cached_property
+    def _giving(self) -> Giving:
+        return Giving(self.judgement, self.authority, self._places, self._blame)
+
+    @property
+    def _blame(self) -> Blame:
+        return self.judgement.blame(self.paths)
 
     def errors(self) -> list[DomainError]:
         """Why the caller may not make this change; nothing for an account owner. A right that lacks hides all else."""
@@ -130,14 +138,18 @@ class Guard:
             return []
         return self.needs() or [
             *self._guard_reach(),
-            *self._guard_giving(),
+            *self._giving.find_excess(),
             *self._guard_self(),
             *guard_levels(self.judgement, self.authority, self.paths),
         ]
 
     def needs(self) -> list[DomainError]:
         """The rights of the gateway that the caller lacks for this change, each once."""
-        return [] if self.authority.owns_account else list(self._guard_needs())
+        return list(self._known_needs)
+
+    @cached_property
+    def _known_needs(self) -> tuple[DomainError, ...]:
+        return () if self.authority.owns_account else tuple(self._guard_needs())
 
     # ------------------------------------------------------------------ 1: the right that a change needs
 
@@ -217,13 +229,13 @@ class Guard:
     # ------------------------------------------------------------------ 2: whom one may touch
 
     def _guard_reach(self) -> Iterator[DomainError]:
-        for holder, contracts in self._touched_scopes().items():
+        for holder, contracts in self._places.touched.items():
             if holder == self.authority.caller:
                 continue
-            wider = self._find_wider(holder, self._scopes(holder, contracts))
+            wider = self._find_wider(holder, self._places.scopes(holder, contracts))
             if wider is not None:
                 message = f"the holder has more of `{wider}` than you: ask somebody who has as much"
-                yield NotPermitted(message, path=self._path_to(holder))
+                yield NotPermitted(message, path=self._blame.path_to(holder))
         for change in self.judgement.changes:
             old, new = change.before, change.after
             if not isinstance(old, User) or not isinstance(new, User) or old.id == self.authority.caller:
@@ -235,52 +247,23 @@ class Guard:
                 message = f"the user has more of `{wider}` than you: whoever comes by their name would have it"
                 yield SelfElevation(message, path=self._path(change))
 
-    def _touched_scopes(self) -> dict[HolderId, dict[ContractId | None, None]]:
-        """The holders that the change names, each with the scopes in which it touches them."""
-        found: dict[HolderId, dict[ContractId | None, None]] = {}
-        for change in self.judgement.changes:
-            record = change.record
-            if isinstance(record, Grant | Limit | Assignment | Membership):
-                found.setdefault(record.holder, {})[record.contract] = None
-            elif isinstance(record, SubscriberLink) or (isinstance(record, StoredFact) and record.user is not None):
-                found.setdefault(UserId(record.holder), {})[record.contract] = None
-            elif isinstance(record, User | Role | Team):
-                found.setdefault(record.id, {})[None] = None
-        return found
-
-    def _path_to(self, holder: HolderId) -> tuple[str, ...]:
-        """Where the request first asks for something of a holder."""
-        for change in self.judgement.changes:
-            if holder in {change.record.id, getattr(change.record, "holder", None)} and self._path(change):
-                return self._path(change)
-        return ()
-
-    def _scopes(
-        self, holder: HolderId, touched: Iterable[ContractId | None] = (None,)
-    ) -> tuple[ContractId | None, ...]:
-        """The scopes in which a change looks different from how it looks in no contract.
-
-        What is touched in contracts alone is touched nowhere else.
-        """
-        touched = tuple(touched)
-        if None not in touched:
-            return touched
-        owned = [contract.id for contract in self.judgement.before.contracts.values() if contract.owner == holder]
-        return tuple(dict.fromkeys((*self.judgement.scopes(holder), *owned, *self.authority.scopes)))
-
     def _find_wider(self, holder: HolderId, scopes: Iterable[ContractId | None]) -> str | None:
         """The label of a right of the gateway, or of one that changes, of which a holder has or will have more."""
-        program = self.judgement.program
-        gateway = [n for n, node in enumerate(program.catalog.permissions) if node.system == GATEWAY]
+        judgement = self.judgement
+        if not judgement.sides[False].knows(holder):
+            return None  # new: it has nothing yet
         for contract in scopes:
             mine = self.authority.having(contract)
-            for at in self._moments(holder, contract):
-                had, _ = self.judgement.values(False, holder, contract, at)
-                has, _ = self.judgement.values(True, holder, contract, at)
-                looked_at = {*gateway, *program.differing(had, has)}
-                label = self._find_more(self._whole(False, holder, contract, at), mine, looked_at)
-                if label is not None:
-                    return label
+            for at in self._places.moments(holder, contract):
+                wider = [node for node in self._find_more(judgement.whole(False, holder, contract, at), mine)
+                         if not node.access_level]  # fmt: skip
+                if not wider:
+                    continue
+                had, has = (judgement.value(after, holder, contract, at) for after in (False, True))
+                changing = {judgement.program.catalog.permissions[n].key for n in judgement.program.differing(had, has)}
+                for node in wider:
+                    if node.system == GATEWAY or node.key in changing:
+                        return node.label
         return None
 
     def find_wider_account(self, user: UserId) -> str | None:
@@ -288,217 +271,24 @@ class Guard:
         judgement, authority = self.judgement, self.authority
         rows = (*judgement.before.rows_of(user), *judgement.before.rows_of(authority.caller))
         inside = [row.contract for row in rows if row.contract in judgement.before.contracts]
-        for contract in dict.fromkeys((*self._scopes(user), *inside)):
-            for at in self._moments(user, contract):
+        for contract in dict.fromkeys((*self._places.scopes(user), *inside)):
+            for at in self._places.moments(user, contract):
                 # A token passes on what a service account must not pass on; and it opens what the facts open to others.
                 most = authority.giving(contract, at) if authority.is_service else authority.having(contract, at)
-                open_now = judgement.evaluation(False, contract, at).effective(Subject(user=user)).certain
-                label = self._find_more(self._whole(False, user, contract, at), most) or self._find_more(
-                    open_now, authority.held(contract, at)
-                )
-                if label is not None:
-                    return label
+                whole = judgement.whole(False, user, contract, at)
+                wider = self._find_more(whole, most)
+                if not wider and self._find_more(whole, authority.held(contract, at)):
+                    open_now = judgement.evaluation(False, contract, at).effective(Subject(user=user)).certain
+                    wider = self._find_more(open_now, authority.held(contract, at))
+                if wider:
+                    return wider[0].label
         return None
 
-    def _find_more(self, theirs: Holding, mine: Holding, numbers: Iterable[int] | None = None) -> str | None:
-        """The label of a permission of which one holding has more; of `numbers` no access level is one."""
-        program = self.judgement.program
-        for number in range(len(program.types)) if numbers is None else sorted(numbers):
-            node = program.catalog.permissions[number]
-            if node.polarity is not Polarity.PERMISSION or (node.access_level and numbers is not None):
-                continue
-            if not node.value_type.at_least(program.value(mine, number), program.value(theirs, number)):
-                return node.label
-        return None
-
-    def _whole(self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime) -> Holding:
-        """What a holder has, a person by owning too, active or not."""
-        value, _ = self.judgement.values(after, holder, contract, at)
-        evaluation = self.judgement.evaluation(after, contract, at)
-        if holder not in evaluation.world.users:
-            return value
-        granted = evaluation.effective(Subject(user=UserId(holder))).granted
-        return self.judgement.program.join(value, evaluation.apply_limits(holder, granted))
-
-    # ------------------------------------------------------------------ 3: giving
-
-    def _guard_giving(self) -> Iterator[DomainError]:
-        told: set[tuple[str, int]] = set()
-        for change in self.judgement.changes:
-            holder = getattr(change.record, "holder", change.record.id)
-            for number, error in self._excess_of_change(change):
-                if (holder, number) not in told:
-                    told.add((holder, number))
-                    yield error
-        touched = self._touched_scopes()
-        for one in (*self.judgement.touched(), *self._wakened()):
-            for contract in self._scopes(one, touched[one]):
-                for at in self._moments(one, contract):
-                    for number, error in self._excess(one, contract, at):
-                        if (one, number) not in told:
-                            told.add((one, number))
-                            yield error
-
-    def _wakened(self) -> tuple[UserId, ...]:
-        """People whom the change makes active: it gives them all that they hold."""
-        return tuple(
-            change.after.id
-            for change in self.judgement.changes
-            if isinstance(change.before, User)
-            and isinstance(change.after, User)
-            and change.before.status is not UserStatus.ACTIVE
-            and change.after.status is UserStatus.ACTIVE
-        )
-
-    def _excess(self, holder: HolderId, contract: ContractId | None, at: datetime) -> Iterator[tuple[int, DomainError]]:
-        """What a holder gets by the change, and restrictions it is rid of, beyond what the caller can give."""
-        program = self.judgement.program
-        if holder in self._wakened():
-            had, has = NOTHING, self._whole(True, holder, contract, at)
-        else:
-            had, _ = self.judgement.values(False, holder, contract, at)
-            has, _ = self.judgement.values(True, holder, contract, at)
-        changed = program.differing(had, has)
-        if changed:
-            # What comes along with a gained right reaches those who include the holder, even if the holder is limited.
-            gains = _gains(self.judgement, had, has, changed)
-            yield from self._compare(holder, had, program.join(has, program.close(gains)), contract, at)
-            yield from self._compare(holder, NOTHING, self._regained(holder, gains), contract, at)
-
-    def _regained(self, holder: HolderId, gains: Holding) -> Holding:
-        """What comes along with gained rights and is limited further on: there it is new, though the holder had it."""
-        program = self.judgement.program
-        found = NOTHING
-        for number in self._limited_further_on(holder):
-            along = program.close(program.without(gains, frozenset([number])))
-            found = program.join(found, program.encode(number, program.value(along, number)))
-        return found
-
-    def _limited_further_on(self, holder: HolderId) -> frozenset[int]:
-        """What is limited, whenever and wherever, on roles and teams that include a holder."""
-        if holder not in self._known_limits:
-            number_of = self.judgement.program.catalog.number_of
-            self._known_limits[holder] = frozenset(
-                number_of[limit.node]
-                for world in (self.judgement.before, self.judgement.after)
-                for one in world.reached_from([holder])
-                if one != holder and one not in world.users
-                for limit in world.rows_of(one).limits
-                if limit.node in number_of
-            )
-        return self._known_limits[holder]
-
-    def _excess_of_change(self, change: Change) -> Iterator[tuple[int, DomainError]]:
-        """What a new row or parent gives by itself beyond what the caller can give, whatever limits hide today."""
-        for contract, holder, given, moments in self._given(change):
-            for at in moments:
-                has = given(at, contract)
-                yield from self._compare(holder, NOTHING, has, contract, at, path=self._path(change))
-
-    def _given(self, change: Change) -> Iterator[tuple[ContractId | None, HolderId, GivenAt, Moments]]:
-        judgement, new, old = self.judgement, change.after, change.before
-        program = judgement.program
-        if isinstance(new, Grant) and new != old:
-            value = program.close(program.encode(program.catalog.number_of[new.node], new.value))
-            for contract in self._scopes(new.holder, [new.contract]):
-                yield contract, new.holder, lambda at, contract: value, self._window(new, contract)
-            return
-        included: list[HolderId] = []
-        if isinstance(new, Assignment) and new != old:
-            included, holder = [new.role], new.holder
-        elif isinstance(new, Membership) and new != old:
-            included, holder = [new.team], new.user
-        elif isinstance(new, Role):
-            before = old.parents if isinstance(old, Role) else ()
-            included, holder = [parent for parent in new.parents if parent not in before], new.id
-        elif isinstance(new, Team):
-            moved = not isinstance(old, Team) or old.parent != new.parent
-            included, holder = [new.parent] if moved and new.parent is not None else [], new.id
-        elif isinstance(new, User) and new.ceiling is not None:
-            before_roles = old.ceiling.roles if isinstance(old, User) and old.ceiling is not None else frozenset()
-            included, holder = sorted(new.ceiling.roles - before_roles), new.id
-        for one in included:
-            row = new if isinstance(new, Assignment | Membership) else None
-            for contract in self._scopes(one, [None if row is None else row.contract]):
-
-                def value_of(at: datetime, contract: ContractId | None, one: HolderId = one) -> Holding:
-                    return judgement.evaluation(True, contract, at).value_of(one)
-
-                moments = self._moments(one, contract)
-                if row is not None:
-                    moments = tuple(sorted({*self._window(row, contract), *(m for m in moments if _within(row, m))}))
-                yield contract, holder, value_of, moments
-
-    def _compare(
-        self,
-        holder: HolderId,
-        had: Holding,
-        has: Holding,
-        contract: ContractId | None,
-        at: datetime,
-        *,
-        path: tuple[str, ...] = (),
-    ) -> Iterator[tuple[int, DomainError]]:
-        program = self.judgement.program
-        giving = self.authority.giving(contract, at)
-        for number in program.differing(had, has):
-            permission = program.catalog.permissions[number]
-            before, after = program.value(had, number), program.value(has, number)
-            if permission.access_level:
-                continue
-            if permission.polarity is Polarity.SETTING:
-                mine = program.value(self.authority.having(contract, at), number)
-                raised = not permission.value_type.at_least(permission.value_type.join(before, mine), after)
-                if raised and holder == self.authority.caller and _opens(program.catalog, permission):
-                    message = f"rights stand on `{permission.label}`, so nobody gives it to themselves"
-                    yield number, SelfElevation(message, path=path)
-                continue
-            if permission.polarity is Polarity.RESTRICTION:
-                if not permission.value_type.at_least(after, before):
-                    error = self._lifted(holder, number, contract, at)
-                    if error is not None:
-                        yield number, error
-                continue
-            held = program.value(giving, number)
-            if not permission.value_type.at_least(permission.value_type.join(before, held), after):
-                printed, most = permission.value_type.print(after), permission.value_type.print(held)
-                message = f"`{permission.label}: {printed}` is more than you can give ({most})"
-                if holder == self.authority.caller:
-                    yield number, SelfElevation(f"{message}, least of all to yourself", path=path)
-                else:
-                    yield (
-                        number,
-                        DelegationExceeded(message, node=permission.key, held=held, asked=after, path=path),
-                    )
-
-    def _lifted(self, holder: HolderId, number: int, contract: ContractId | None, at: datetime) -> DomainError | None:
-        """The refusal to lift a restriction: from oneself, or by somebody whom it binds."""
-        program = self.judgement.program
-        permission = program.catalog.permissions[number]
-        if holder == self.authority.caller:
-            return SelfElevation(f"nobody lifts `{permission.label}` from themselves")
-        if not self.authority.bound(number, contract, at):
-            return None
-        message = f"`{permission.label}` binds you, so you lift it from nobody"
-        bound = program.value(self.authority.having(contract, at), number)
-        return DelegationExceeded(message, node=permission.key, held=bound, asked=permission.value_type.bottom)
-
-    def _window(self, row: Row, contract: ContractId | None) -> Moments:
-        """When a row begins, and each later moment in its window when what the caller holds may change."""
-        begin = max(self.authority.at, row.valid_from or self.authority.at)
-        later = self._moments(self.authority.caller, contract)
-        return tuple(sorted(moment for moment in {begin, *later} if _within(row, moment)))
-
-    def _moments(self, holder: HolderId, contract: ContractId | None) -> Moments:
-        """Now, and each later moment when something of the holder or of the caller begins or ends, before or after."""
-        now = self.authority.at
-        moments = {now}
-        for world in (self.judgement.before, self.judgement.after):
-            for one in {*self.authority.sources, holder, *world.included_in(holder)}:
-                for row in world.rows_of(one):
-                    if row.contract in {None, contract}:
-                        moments |= {m for m in (row.valid_from, row.valid_until) if m is not None and m > now}
-        return tuple(sorted(moments))
+    def _find_more(self, theirs: Holding, mine: Holding) -> list[Permission]:
+        """The permissions of which one holding has more."""
+        permissions = self.judgement.program.catalog.permissions
+        exceeding = (permissions[number] for number in self.judgement.program.exceeding(theirs, mine))
+        return [node for node in exceeding if node.polarity is Polarity.PERMISSION]
 
     # ------------------------------------------------------------------ 4: oneself
 
@@ -506,7 +296,7 @@ class Guard:
         """Nobody raises themselves: by what they include, by joining, by a level, a link or a fact of their own."""
         caller = self.authority.caller
         if caller in self.judgement.reached() and caller not in self.judgement.touched():
-            error = next(self._excess_anywhere(caller), None)
+            error = next(self._giving.find_excess_of(caller), None)
             if error is not None:
                 yield error
         for change in self.judgement.changes:
@@ -522,43 +312,9 @@ class Guard:
             if isinstance(new, User) and isinstance(old, User) and new.id == caller and new.ceiling != old.ceiling:
                 yield SelfElevation("nobody changes what they can ever give", path=path)
             if isinstance(new, Access) and new.user == caller and not moves_with_contract(self.judgement, change):
-                had = (find_level(self.judgement.before, new, at) for at in self._window(new, new.contract))
+                had = (find_level(self.judgement.before, new, at) for at in self._places.window(new, new.contract))
                 if any(rank_level(new.level) > rank_level(present) for present in had):
                     yield SelfElevation(f"nobody raises their own level (`{new.product}`)", path=path)
-
-    def _excess_anywhere(self, holder: HolderId) -> Iterator[DomainError]:
-        for contract in self._scopes(holder):
-            for at in self._moments(holder, contract):
-                for _, error in self._excess(holder, contract, at):
-                    yield error
-
-
-def _within(row: Row, moment: datetime) -> bool:
-    return (row.valid_from is None or moment >= row.valid_from) and (
-        row.valid_until is None or moment < row.valid_until
-    )
-
-
-def _opens(catalog: Catalog, node: Permission) -> bool:
-    """Whether a right stands on a node, so that more of it may wake a right."""
-    return any(
-        isinstance(atom, AtLeast) and atom.node == node.key
-        for other in catalog.dependents.get(node.key, ())
-        if isinstance(other, Permission)
-        for rule in other.rules
-        if rule.enforcement is Enforcement.ENFORCED
-        for atom in iterate_atoms(rule.requirement)
-    )
-
-
-def _gains(judgement: Judgement, had: Holding, has: Holding, changed: Iterable[int]) -> Holding:
-    """What a holder has more of, and of it the whole value."""
-    program = judgement.program
-    gains = Holding()
-    for number in changed:
-        if not program.types[number].at_least(program.value(had, number), program.value(has, number)):
-            gains = program.join(gains, program.encode(number, program.value(has, number)))
-    return gains
 
 
 def warn_unmanageable(

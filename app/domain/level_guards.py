@@ -23,7 +23,7 @@ def guard_levels(
     for change in judgement.changes:
         row, path = change.record, paths.get(change.record.id, ())
         if isinstance(row, User):
-            yield from _guard_ceiling(authority, change)
+            yield from _guard_ceiling(authority, change, path=path)
         if isinstance(row, Contract):
             yield from _guard_owning(authority, change, path=path)
         if not isinstance(row, Access) or row.contract is None or moves_with_contract(judgement, change):
@@ -68,14 +68,14 @@ def _guard_owning(authority: Authority, change: Change, *, path: tuple[str, ...]
             )
 
 
-def _guard_ceiling(authority: Authority, change: Change) -> Iterator[DomainError]:
+def _guard_ceiling(authority: Authority, change: Change, *, path: tuple[str, ...]) -> Iterator[DomainError]:
     new, old = change.after, change.before
     if not isinstance(new, User) or new.ceiling is None:
         return
     known = old.ceiling.levels if isinstance(old, User) and old.ceiling is not None else frozenset()
     for contract, product, level in sorted(new.ceiling.levels - known):
         if not authority.sets_levels(contract) or authority.caps_level(contract, product, level):
-            yield NotPermitted(f"you cannot set `{level}` in `{product}` there yourself")
+            yield NotPermitted(f"you cannot set `{level}` in `{product}` there yourself", path=path)
 
 
 def find_level(world: World, row: Access, at: datetime | None = None) -> AccessLevel | None:
@@ -93,10 +93,11 @@ def moves_with_contract(judgement: Judgement, change: Change) -> bool:
     """Whether registration, transfer or products of its contract bring a level about, and nobody sets it."""
     row = change.record
     assert isinstance(row, Access)
-    for other in judgement.changes:
+    if row.contract is None:
+        return False
+    for other in judgement.contracts.get(row.contract, ()):
         contract, former = other.after, other.before
-        if not isinstance(contract, Contract) or contract.id != row.contract:
-            continue
+        assert isinstance(contract, Contract)
         if isinstance(former, Contract) and former.owner == contract.owner:
             if row.product not in former.products ^ contract.products:
                 return False
@@ -111,17 +112,21 @@ def moves_with_contract(judgement: Judgement, change: Change) -> bool:
     return False
 
 
-def guard_owner_levels(after: World, changes: Iterable[Change]) -> Iterator[DomainError]:
+def guard_owner_levels(
+    after: World, changes: Iterable[Change], paths: Mapping[str, tuple[str, ...]]
+) -> Iterator[DomainError]:
     """Why nobody, an account owner either, may appoint an OWNER, or take that level from the owner of a contract."""
     for change in changes:
-        old, new = change.before, change.after
+        old, new, path = change.before, change.after, paths.get(change.record.id, ())
         if isinstance(new, Access) and new.level is AccessLevel.OWNER and not _owns(after, new):
-            yield NotPermitted("nobody appoints an OWNER: it comes with registering or transferring the contract")
+            message = "nobody appoints an OWNER: it comes with registering or transferring the contract"
+            yield NotPermitted(message, path=path)
         if isinstance(old, Access) and old.level is AccessLevel.OWNER and _owns(after, old):
             contract = after.contracts[ContractId(old.contract or "")]
             kept = find_level(after, old) is AccessLevel.OWNER
             if not kept and old.product in contract.products and contract.status is not ContractStatus.ENDED:
-                yield LastOwner(f"the owner of the contract `{contract.number}` stays OWNER in `{old.product}`")
+                message = f"the owner of the contract `{contract.number}` stays OWNER in `{old.product}`"
+                yield LastOwner(message, path=path)
 
 
 def _owns(world: World, row: Access) -> bool:

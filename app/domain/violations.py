@@ -6,17 +6,23 @@ judged, on values to which those limits are not applied: a limit on the person n
 A right fails in a contract, or (contract None) on unscoped rows alone.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
+from app.domain.blame import Blame, Path
 from app.domain.compiled import Holding, Program
 from app.domain.decisions import applicable_rules
-from app.domain.holders import Assignment, ContractId, Grant, HolderId, Limit, Membership, Role, Team
+from app.domain.holders import Assignment, Contract, ContractId, Grant, HolderId, Limit, Membership, Role, Team, UserId
 from app.domain.requirements import AtLeast, Requirement, find_missing, iterate_atoms
 from app.domain.rights import Evaluation
+from app.domain.sides import Side
 from app.domain.values import Value
 from app.domain.world import Change, World
+
+NO_CONTRACT: tuple[ContractId | None, ...] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,21 @@ class Violation:
 
 
 class Judgement:
-    """Both sides of a change, evaluated once for each contract and instant that matters."""
+    """Both sides of a change, evaluated once for each contract and instant that matters.
+
+    It is of the size of the change: what it is asked of each holder does not grow with the number of others.
+    """
 
     def __init__(self, program: Program, before: World, changes: Iterable[Change]) -> None:
         self.program = program
         self.before = before
         self.changes = tuple(changes)
         self.after = before.changed(self.changes)
-        self._evaluations: dict[tuple[bool, ContractId | None, datetime], Evaluation] = {}
+        self.sides = (Side(program, before), Side(program, self.after))
         self.access_met = self._access_met()
+        self._instants: dict[datetime, tuple[datetime, ...]] = {}
+        self._scopes: dict[HolderId, tuple[ContractId | None, ...]] = {}
+        self._blame: Blame | None = None
 
     def _access_met(self) -> Holding:
         holding = Holding()
@@ -67,6 +79,10 @@ class Judgement:
 
     def touched(self) -> tuple[HolderId, ...]:
         """The holders whose own value the change may alter."""
+        return self._touched
+
+    @cached_property
+    def _touched(self) -> tuple[HolderId, ...]:
         found: dict[HolderId, None] = {}
         for change in self.changes:
             record = change.record
@@ -78,70 +94,96 @@ class Judgement:
 
     def reached(self) -> tuple[HolderId, ...]:
         """The touched holders and all that include them, before or after the change."""
+        return self._reached
+
+    @cached_property
+    def _reached(self) -> tuple[HolderId, ...]:
         touched = self.touched()
         both = (*self.before.reached_from(touched), *self.after.reached_from(touched))
         return tuple(dict.fromkeys(both))  # type: ignore[arg-type]  # what is reached from holders are holders
 
+    @cached_property
+    def contracts(self) -> Mapping[ContractId, tuple[Change, ...]]:
+        """The changes after which there is a contract, or it is another, by contract."""
+        found: dict[ContractId, list[Change]] = {}
+        for change in self.changes:
+            if isinstance(change.after, Contract):
+                found.setdefault(change.after.id, []).append(change)
+        return {contract: tuple(changes) for contract, changes in found.items()}
+
     def instants(self, now: datetime) -> tuple[datetime, ...]:
         """Now, and each later moment when a touched row begins."""
-        begins = {
-            row.valid_from
-            for change in self.changes
-            for row in (change.before, change.after)
-            if isinstance(row, Grant | Limit | Assignment | Membership) and row.valid_from is not None
-        }
-        return (now, *sorted(begin for begin in begins if begin > now))
+        if now not in self._instants:
+            begins = {
+                row.valid_from
+                for change in self.changes
+                for row in (change.before, change.after)
+                if isinstance(row, Grant | Limit | Assignment | Membership) and row.valid_from is not None
+            }
+            self._instants[now] = (now, *sorted(begin for begin in begins if begin > now))
+        return self._instants[now]
+
+    def instants_of(self, holder: HolderId, now: datetime) -> tuple[datetime, ...]:
+        """Those instants at which a holder may have something else than at the one before."""
+        instants = self.instants(now)
+        if len(instants) == 1:
+            return instants
+        bounds = {moment for side in self.sides for _, moment in side.extent_of(holder).bounds if moment > now}
+        places = sorted({bisect_left(instants, moment) for moment in bounds})
+        return (now, *(instants[place] for place in places if place < len(instants)))
 
     def scopes(self, holder: HolderId) -> tuple[ContractId | None, ...]:
         """None, and each contract that a row of the holder or of anything it includes is scoped to."""
-        found: dict[ContractId | None, None] = {None: None}
-        for world in (self.before, self.after):
-            for included in (holder, *sorted(world.included_in(holder))):
-                rows = world.rows_of(included)
-                for row in (*rows.grants, *rows.limits, *rows.assignments, *rows.memberships):
-                    found[row.contract] = None
-        return tuple(found)
+        if holder not in self._scopes:
+            found = [contract for side in self.sides for contract in side.scopes_of(holder)]
+            self._scopes[holder] = (None, *dict.fromkeys(found)) if found else NO_CONTRACT
+        return self._scopes[holder]
+
+    def included_in(self, holder: str) -> frozenset[str]:
+        """Everything that a holder includes, before or after the change."""
+        before, after = self.sides
+        return before.included_in(holder) | after.included_in(holder)
 
     def evaluation(self, after: bool, contract: ContractId | None, at: datetime) -> Evaluation:
-        key = (after, contract, at)
-        if key not in self._evaluations:
-            world = self.after if after else self.before
-            if contract is not None and contract not in world.contracts:
-                contract = None  # registered by this very change: nothing was scoped to it before
-            self._evaluations[key] = Evaluation(self.program, world, contract=contract, at=at)
-        return self._evaluations[key]
+        return self.sides[after].evaluation(contract, at)
 
     # ------------------------------------------------------------------ failures
+
+    def value(self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime) -> Holding:
+        """What a holder has; of a person, what the person's limits leave."""
+        return self.sides[after].value(holder, contract, at)[1]
+
+    def whole(self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime) -> Holding:
+        """What a holder has, a person by owning too, active or not."""
+        value, user = self.value(after, holder, contract, at), self.sides[after].world.users.get(UserId(holder))
+        if user is None:
+            return value
+        evaluation = self.evaluation(after, contract, at)
+        if not evaluation.owns(user):
+            return value
+        owned = self.program.own(evaluation.held_by_user(user.id))
+        return self.program.join(value, evaluation.apply_limits(holder, owned))
 
     def values(
         self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime
     ) -> tuple[Holding, Holding]:
         """What a holder has, and what its requirements leave of it; of a person, what the person's limits leave."""
-        evaluation = self.evaluation(after, contract, at)
-        if holder in evaluation.world.roles or holder in evaluation.world.teams:
-            held = has = evaluation.value_of(holder)
-        else:
-            held = evaluation.held_by(holder)
-            has = evaluation.apply_limits(holder, held)
+        held, has = self.sides[after].value(holder, contract, at)
         return has, self.program.settle(self.program.join(held, self.access_met), self.program.met)
 
     def failures(self, after: bool, holder: HolderId, contract: ContractId | None, at: datetime) -> dict[int, Value]:
         """The failing rights of a holder, each with what its requirements allow."""
         has, settled = self.values(after, holder, contract, at)
-        found = {}
-        for number in self.program.differing(has, settled):
-            allowed = self.program.value(settled, number)
-            if not self.program.types[number].at_least(allowed, self.program.value(has, number)):
-                found[number] = allowed
-        return found
+        return {number: self.program.value(settled, number) for number in self.program.exceeding(has, settled)}
 
     def violations(self, now: datetime, holders: Iterable[HolderId] | None = None) -> tuple[Violation, ...]:
-        """What fails after the change and did not before, each failure at its first instant."""
+        """What fails after the change and did not before, each failure at its first instant; earlier ones first."""
         found: dict[Failure, Violation] = {}
-        for at in self.instants(now):
-            for violation in self.violations_at(at, self.reached() if holders is None else holders):
-                found.setdefault(violation.failure, violation)
-        return tuple(found.values())
+        for holder in self.reached() if holders is None else holders:
+            for at in self.instants_of(holder, now):
+                for violation in self.violations_at(at, [holder]):
+                    found.setdefault(violation.failure, violation)
+        return tuple(sorted(found.values(), key=lambda violation: violation.at))
 
     def violations_at(self, at: datetime, holders: Iterable[HolderId]) -> Iterable[Violation]:
         """What fails after the change and did not before, at one instant."""
@@ -156,7 +198,7 @@ class Judgement:
                         yield self._violation(Failure(holder, number, contract), at, allowed)
 
     def _violation(self, failure: Failure, at: datetime, allowed: Value) -> Violation:
-        had, _ = self.values(False, failure.holder, failure.contract, at)
+        had = self.value(False, failure.holder, failure.contract, at)
         has, settled = self.values(True, failure.holder, failure.contract, at)
         asked = self.program.value(has, failure.number)
         gained = not self.program.types[failure.number].at_least(self.program.value(had, failure.number), asked)
@@ -211,16 +253,18 @@ class Judgement:
             of_right.setdefault(violation.failure.number, {})[violation.failure.holder] = None
         first = {}
         for number, holders in of_right.items():
+            names, weight = set[str](holders), sum(weights.get(one, 1) for one in holders)
             for holder in holders:
-                included = self.after.included_in(holder) | self.before.included_in(holder)
-                if not any(other in included for other in holders):
-                    first[holder, number] = sum(weights.get(one, 1) for one in holders)
+                if names.isdisjoint(self.included_in(holder)):
+                    first[holder, number] = weight
         return first
 
-    def path_to(self, key: str, paths: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-        """Where a request asks for a right, or else for anything at all; `paths` are by the id of a record."""
-        for change in self.changes:
-            record = change.record
-            if isinstance(record, Grant | Limit) and record.node == key and record.id in paths:
-                return paths[record.id]
-        return next((paths[change.record.id] for change in self.changes if change.record.id in paths), ())
+    def path_to(self, key: str, paths: Mapping[str, Path], holder: HolderId | None = None) -> Path:
+        """Where a request asks for a right, as `Blame.path_to` finds it; `paths` are by the id of a record."""
+        return self.blame(paths).path_to(holder, key)
+
+    def blame(self, paths: Mapping[str, Path]) -> Blame:
+        """Where a request asks for what of this change; `paths` are by the id of a record."""
+        if self._blame is None or self._blame.paths is not paths:
+            self._blame = Blame(self.changes, paths, self.included_in)
+        return self._blame

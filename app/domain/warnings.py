@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from app.domain.catalog import Permission, Polarity
-from app.domain.compiled import Holding
+from app.domain.compiled import NOTHING, Holding
 from app.domain.errors import DomainError, ErrorCode, Warned
 from app.domain.holders import Access, ContractId, ContractStatus, Grant, HolderId, UserId
 from app.domain.requirements import AtLeast, Enforcement, Requirement, Rule, evaluate, find_missing
@@ -40,27 +40,35 @@ class _Warnings:
         self.known = {violation.failure for violation in violations}
         self.paths = paths
         self.at = at
+        self.advised = NOTHING  # the top of every right about which there is advice
+        for number in {step.number for step in self.program.advice}:
+            top = self.program.encode(number, self.program.types[number].top)
+            self.advised = self.program.join(self.advised, top)
+        self.scoped = {getattr(change.record, "contract", None) for change in judgement.changes}
+        self.granted: dict[str, list[Grant]] = {}
+        self.levelled: dict[UserId, dict[ContractId | None, None]] = {}
+        for change in judgement.changes:
+            if isinstance(change.after, Grant):
+                self.granted.setdefault(change.after.holder, []).append(change.after)
+            if isinstance(change.record, Access):
+                self.levelled.setdefault(change.record.user, {})[change.record.contract] = None
 
     def find(self) -> Iterator[DomainError]:
         for holder in self.judgement.touched():
             for contract in self.judgement.scopes(holder):
                 # An unscoped change shows in every contract: what it gives is told once.
-                if contract is None or self._is_scoped(contract):
-                    gained = self._gained(holder, contract)
-                    yield from self._advise(holder, contract, gained)
+                if contract is None or contract in self.scoped:
+                    had, has = (self.judgement.value(after, holder, contract, self.at) for after in (False, True))
+                    yield from self._advise(holder, contract, had, has)
                     if holder in self.judgement.after.users:
-                        yield from self._held_back(UserId(holder), contract, gained)
-        for user, contracts in self._touched_people().items():
+                        yield from self._held_back(UserId(holder), contract, had, has)
+        for user, contracts in self._touched_people():
             yield from self._suspended(user, contracts)
         yield from self._shut_out()
         yield from self._ending()
 
-    def _path_to(self, permission: Permission) -> tuple[str, ...]:
-        return self.judgement.path_to(permission.key, self.paths)
-
-    def _is_scoped(self, contract: ContractId) -> bool:
-        """Whether the change itself has rows of a contract."""
-        return any(getattr(change.record, "contract", None) == contract for change in self.judgement.changes)
+    def _path_to(self, permission: Permission, holder: HolderId) -> tuple[str, ...]:
+        return self.judgement.path_to(permission.key, self.paths, holder)
 
     def _evaluate(self, contract: ContractId | None, *, after: bool = True) -> Evaluation:
         return self.judgement.evaluation(after, contract, self.at)
@@ -73,12 +81,12 @@ class _Warnings:
 
     # ------------------------------------------------------------------ what is given
 
-    def _gained(self, holder: HolderId, contract: ContractId | None) -> list[int]:
-        had, _ = self.judgement.values(False, holder, contract, self.at)
-        has, _ = self.judgement.values(True, holder, contract, self.at)
-        return [number for number in self.program.differing(had, has) if self._is_lower(had, has, number)]
-
-    def _advise(self, holder: HolderId, contract: ContractId | None, gained: list[int]) -> Iterator[DomainError]:
+    def _advise(
+        self, holder: HolderId, contract: ContractId | None, had: Holding, has: Holding
+    ) -> Iterator[DomainError]:
+        advised = self.program.exceeding(self.program.meet(has, self.advised), had)
+        if not advised:
+            return
         _, settled = self.judgement.values(True, holder, contract, self.at)
 
         def truth(atom: object) -> bool:
@@ -87,37 +95,46 @@ class _Warnings:
             needed = self.catalog.number_of[atom.node]
             return self.program.types[needed].at_least(self.program.value(settled, needed), atom.value)
 
-        for number in gained:
+        for number in advised:
             permission = self.catalog.permissions[number]
             for rule in _advice(permission, self.program.value(settled, number)):
                 if evaluate(rule.requirement, truth) is not True:
                     unmet = self._name(find_missing(rule.requirement, truth))
                     message = f"`{permission.label}` is of little use without {unmet}"
-                    yield Warned(message, path=self._path_to(permission))
+                    yield Warned(message, path=self._path_to(permission, holder))
 
-    def _held_back(self, user: UserId, contract: ContractId | None, gained: list[int]) -> Iterator[DomainError]:
+    def _held_back(
+        self, user: UserId, contract: ContractId | None, had: Holding, has: Holding
+    ) -> Iterator[DomainError]:
         """Rights that the change gives and that a limit on the person, a contract or a product holds back."""
         evaluation = self._evaluate(contract)
-        held = evaluation.held_by(user)
-        limited = evaluation.apply_limits(user, held)
-        full = self.program.settle(self.program.join(held, self.judgement.access_met), self.program.met)
-        left = self.program.settle(self.program.join(limited, self.judgement.access_met), self.program.met)
-        for number in self._given(gained, evaluation):
+        reason = None if contract is None else self._shut(evaluation, user)
+        lower: frozenset[int] = frozenset()
+        if self.judgement.after.rows_of(user).limits:
+            held = evaluation.held_by(user)
+            limited = evaluation.apply_limits(user, held)
+            full = self.program.settle(self.program.join(held, self.judgement.access_met), self.program.met)
+            left = self.program.settle(self.program.join(limited, self.judgement.access_met), self.program.met)
+            lower = frozenset(self.program.exceeding(full, left))
+        if reason is None and not lower:
+            return
+        for number in self._given(user, self.program.exceeding(has, had), evaluation):
             permission = self.catalog.permissions[number]
-            path = self._path_to(permission)
-            if self._is_lower(left, full, number):
-                yield Warned(f"`{permission.label}` is held back by a limit on the person", path=path)
-            elif contract is not None and permission.polarity is Polarity.PERMISSION:
-                reason = self._shut(evaluation, user)
-                if reason is not None:
-                    yield Warned(f"`{permission.label}` is held back: {reason}", path=path)
+            if number in lower:
+                message = f"`{permission.label}` is held back by a limit on the person"
+            elif reason is not None and permission.polarity is Polarity.PERMISSION:
+                message = f"`{permission.label}` is held back: {reason}"
+            else:
+                continue
+            yield Warned(message, path=self._path_to(permission, user))
 
-    def _given(self, gained: list[int], evaluation: Evaluation) -> list[int]:
+    def _given(self, user: UserId, gained: tuple[int, ...], evaluation: Evaluation) -> list[int]:
         """The gained rights, and those that a row of the change gives however much a limit leaves of them."""
         given = {
-            self.catalog.number_of[change.after.node]
-            for change in self.judgement.changes
-            if isinstance(change.after, Grant) and change.after.counts(evaluation.contract_id, evaluation.at)
+            self.catalog.number_of[row.node]
+            for one in (user, *self.judgement.included_in(user))
+            for row in self.granted.get(one, ())
+            if row.counts(evaluation.contract_id, evaluation.at)
         }
         return sorted({*gained, *given})
 
@@ -131,38 +148,31 @@ class _Warnings:
 
     # ------------------------------------------------------------------ what is suspended
 
-    def _touched_people(self) -> dict[UserId, dict[ContractId | None, None]]:
+    def _touched_people(self) -> Iterator[tuple[UserId, Iterable[ContractId | None]]]:
         """The people whose rows or levels change, each with the contracts where that may show."""
-        after = self.judgement.after
-        found = {
-            UserId(holder): dict.fromkeys(self.judgement.scopes(holder))
-            for holder in self.judgement.touched()
-            if holder in after.users
-        }
-        for change in self.judgement.changes:
-            if isinstance(change.record, Access):
-                found.setdefault(change.record.user, {})[change.record.contract] = None
-        return found
+        touched = dict.fromkeys(self.judgement.touched())
+        for holder in touched:
+            if holder in self.judgement.after.users:
+                user = UserId(holder)
+                yield user, dict.fromkeys((*self.judgement.scopes(user), *self.levelled.get(user, ())))
+        for user, contracts in self.levelled.items():
+            if user not in touched:
+                yield user, contracts
 
     def _suspended(self, user: UserId, contracts: Iterable[ContractId | None]) -> Iterator[DomainError]:
         """Rights left as they were that a limit on the person or a level now leaves without what they need."""
         told: set[int] = set()
         for contract in contracts:
-            before, after = self._evaluate(contract, after=False), self._evaluate(contract)
-            if self._shut(after, user) is not None:
+            if self._shut(self._evaluate(contract), user) is not None:
                 continue  # nothing is left to be suspended
-            had = before.apply_limits(user, before.held_by(user))
-            held = after.held_by(user)
-            has = after.apply_limits(user, held)
+            had = self.judgement.value(False, user, contract, self.at)
+            if had == NOTHING:
+                continue
+            held, has = self.judgement.sides[True].value(user, contract, self.at)
             was, left, unlimited = (self.program.settle(holding, self.program.met) for holding in (had, has, held))
-            for number in self.program.differing(was, left):
+            for number in self.program.exceeding(was, left):
                 failed = Failure(user, number, contract) in self.known
-                if (
-                    failed
-                    or number in told
-                    or self._is_lower(has, had, number)
-                    or not self._is_lower(left, was, number)
-                ):
+                if failed or number in told or self._is_lower(has, had, number):
                     continue
                 told.add(number)
                 permission = self.catalog.permissions[number]
@@ -171,7 +181,7 @@ class _Warnings:
                 limited = self._is_lower(left, unlimited, number)
                 cause = "a limit on the person holds back" if limited else "it needs"
                 message = f"`{permission.label}` is suspended: {cause} {self._name(missing)}"
-                yield Warned(message, path=self._path_to(permission))
+                yield Warned(message, path=self._path_to(permission, user))
 
     def _shut_out(self) -> Iterator[DomainError]:
         """People who keep rights in a contract where no level is left to them."""
@@ -217,20 +227,13 @@ class _Warnings:
                 yield self._ends_earlier(violation)
 
     def _moments(self, holder: HolderId) -> list[datetime]:
-        world = self.judgement.after
-        moments = {
-            moment
-            for included in (holder, *world.included_in(holder))
-            for row in world.rows_of(included)
-            for moment in (row.valid_from, row.valid_until)
-            if moment is not None and moment > self.at
-        }
-        return sorted(moments)
+        bounds = self.judgement.sides[True].extent_of(holder).bounds
+        return sorted({moment for _, moment in bounds if moment > self.at})
 
     def _ends_earlier(self, violation: Violation) -> DomainError:
         permission = self.catalog.permissions[violation.failure.number]
         needed, since = self._name(violation.missing), violation.at.isoformat()
-        has, _ = self.judgement.values(True, violation.failure.holder, violation.failure.contract, self.at)
+        has = self.judgement.value(True, violation.failure.holder, violation.failure.contract, self.at)
         held = self.program.types[violation.failure.number].at_least(
             self.program.value(has, violation.failure.number), violation.asked
         )
@@ -238,7 +241,7 @@ class _Warnings:
             f"`{permission.label}` will be suspended from {since}, when {needed} ends"
             if held
             else f"`{permission.label}` will be suspended from {since}, for want of {needed}",
-            path=self._path_to(permission),
+            path=self._path_to(permission, violation.failure.holder),
             code=ErrorCode.PREREQUISITE_ENDS_EARLIER,
         )
 

@@ -4,6 +4,7 @@ A world may be partial: it holds all roles, teams and contracts, and those users
 of a user is complete. A user who is not in it is unknown, and has nothing.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -196,9 +197,9 @@ class World:
     def reached_from(self, holders: Iterable[str]) -> tuple[str, ...]:
         """These holders and all that include them, directly or not, the given ones first."""
         reached: dict[str, None] = {}
-        waiting = list(holders)
+        waiting = deque(holders)
         while waiting:
-            holder = waiting.pop(0)
+            holder = waiting.popleft()
             if holder in reached:
                 continue
             reached[holder] = None
