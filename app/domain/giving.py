@@ -260,7 +260,7 @@ class Giving:
     ) -> DomainError | None:
         """The refusal to give oneself more of a setting on which rights stand, whatever of it is suspended."""
         permission, caller = self.program.catalog.permissions[number], self.authority.caller
-        mine = self.program.value(self.authority.having(contract, at), number)
+        mine = self.program.value(self.judgement.value(False, caller, contract, at), number)
         is_more = not permission.value_type.at_least(permission.value_type.join(before, mine), after)
         if not is_more or not _opens(self.program.catalog, permission):
             return None

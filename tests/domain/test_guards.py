@@ -621,12 +621,17 @@ def test_a_contract_owner_is_free_of_restrictions_in_the_contract_and_lifts_them
 
 @dataclass(frozen=True)
 class Levelled(Trial):
-    """A trial in which `alfa.tied` restricts whoever has `alfa.inside`, which takes a level in Telephony."""
+    """A trial in which `alfa.tied` restricts whoever has `alfa.inside`, which takes a level in Telephony.
+
+    So does the setting `alfa.tuned`, on which a right stands.
+    """
 
     def judgement(self, changes: Iterable[Change]) -> Judgement:
         drafts = (
             permission("alfa.inside", None, subject("core.access.tel")),
             permission("alfa.tied", None, subject("alfa.inside"), polarity=Polarity.RESTRICTION),
+            permission("alfa.tuned", None, subject("alfa.inside"), polarity=Polarity.SETTING),
+            permission("alfa.in_tune", None, subject("alfa.tuned")),
         )
         catalog = build_catalog([core("core", "tel"), alfa(*drafts), gateway_system()], digest="levelled")
         return Judgement(compile_catalog(catalog), self.world, changes)
@@ -638,6 +643,18 @@ def test_a4_whom_a_restriction_binds_in_one_contract_by_their_level_there_lifts_
     assert Levelled(there).codes(*end(tied[1])) == set()
     assert Levelled((*there, level(SAM, USER, "tel"))).codes(*end(tied[1])) == {GIVING}
     assert Levelled((*there, level(SAM, USER, "core"))).codes(*end(tied[1])) == set()
+
+
+def test_a_setting_that_one_has_may_one_give_oneself_again_though_it_is_suspended() -> None:
+    again = new(grant(SAM, "alfa.tuned"))
+    there = (*PEOPLE, *every_right(SAM))
+    assert Levelled(there).codes(*again) == {RAISING}
+    assert Levelled((*there, grant(SAMS, "alfa.tuned"))).codes(*again) == set()
+    assert Levelled((*there, grant(SAMS, "alfa.tuned"), replace(limit(SAM, "alfa.mode"), node="alfa.tuned"))).codes(
+        *again
+    ) == {RAISING}
+    brief = grant(SAMS, "alfa.tuned", valid_until=TOMORROW)
+    assert Levelled((*there, brief)).codes(*again) == {RAISING}
 
 
 # ---------------------------------------------------------------------- a4: people, tokens, ceilings
