@@ -27,11 +27,13 @@ from graphql import (
 from app.graphql.schema import build_schema
 from tests.factories import Clock, Gateway, Template, fill_template, open_gateway, select
 from tests.gate.worlds import stock_two_contracts
+from tests.syncing import level, person, planned, role, sync
 
 SCHEMA: GraphQLSchema = build_schema()._schema
-SECRET = re.compile(r"beta|\b42\b")  # the words of whatever is of C-B-beta, and its credit
+SECRET = re.compile(r"beta|\b4242\b")  # the words of whatever is of C-B-beta, and its credit
 ECHO = re.compile(r"there is no (user|contract) `[^`]*`")  # what was asked for, given back
 CONTRACTS = ("C-A", "C-B-beta")
+EVERYTHING = "SELECT id FROM identities UNION SELECT id FROM sync_runs"
 PEOPLE = ("olga", "nora", "vera", "ann", "abe", "bob-beta", "bea-beta")
 
 
@@ -177,9 +179,17 @@ def write(ways: list[Way], kind: GraphQLNamedType | None) -> str:
 # ---------------------------------------------------------------------- walking
 
 
+async def stock_all(gateway: Gateway) -> None:
+    """The two contracts, and runs of two sources: one applied, one that is planned and tells of things of C-B."""
+    await stock_two_contracts(gateway)
+    await sync(gateway, source="hr", users=[person("sid")])
+    told = person("bert-beta", access=[level(number="C-B-beta")], roles=[role("common", contract={"number": "C-A"})])
+    gateway.ids["run"] = (await planned(gateway, source="idp", users=[told]))["id"]
+
+
 @pytest.fixture(scope="module")
 def two_contracts(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return fill_template(template, tmp_path_factory.mktemp("two") / "template.db", stock_two_contracts)
+    return fill_template(template, tmp_path_factory.mktemp("two") / "template.db", stock_all)
 
 
 @pytest.fixture
@@ -190,7 +200,9 @@ async def two(two_contracts: Template, tmp_path: Path, clock: Clock, shared_sche
 
 async def walk(gateway: Gateway, token: str) -> dict[str, str]:
     """What each edge answered, as text, all its documents together."""
-    ids = [row[0] for row in select(gateway.path, "SELECT id FROM identities ORDER BY id")]
+    ids = [
+        row[0] for row in select(gateway.path, "SELECT id FROM identities UNION SELECT id FROM sync_runs ORDER BY 1")
+    ]
     found: dict[str, str] = {}
     for coordinate, document in Walk(ids).documents():
         response = await gateway.post({"query": document}, token=token)
@@ -212,7 +224,7 @@ def ids_in(answers: dict[str, str]) -> dict[str, set[str]]:
 
 
 def hidden_ids(gateway: Gateway) -> set[str]:
-    """The ids of C-B, of the people who are in it alone, and of whatever is scoped to it or hangs on them."""
+    """The ids of C-B, of the people who are in it alone, of whatever is scoped to it or hangs on them, of sync runs."""
     contract = gateway.ids["C-B-beta"]
     people = {gateway.ids[name] for name in ("bob-beta", "bea-beta")}
     hidden = {contract, *people}
@@ -224,7 +236,7 @@ def hidden_ids(gateway: Gateway) -> set[str]:
             if scope == contract or row_holder in people:
                 hidden.add(one)
     hidden |= {row[0] for row in select(gateway.path, "SELECT id, user FROM tokens") if row[1] in people}
-    return hidden
+    return hidden | {row[0] for row in select(gateway.path, "SELECT id FROM sync_runs")}
 
 
 async def test_the_walk_reaches_every_edge_and_everything_that_is_to_be_hidden(two: Gateway) -> None:
@@ -263,7 +275,8 @@ async def test_who_may_see_nothing_sees_themselves_alone(two: Gateway) -> None:
     answers = await walk(two, two.ids["token nora"])
 
     assert {edge: match[0] for edge, text in answers.items() if (match := SECRET.search(text))} == {}
-    others = {row[0] for row in select(two.path, "SELECT id FROM identities")} - {two.ids["nora"]}
+    others = {row[0] for row in select(two.path, EVERYTHING)}
+    others.remove(two.ids["nora"])
     tokens = {row[0] for row in select(two.path, "SELECT id FROM tokens WHERE user = ?", two.ids["nora"])}
     assert {one: edges for one, edges in ids_in(answers).items() if one in others - tokens} == {}
     assert two.ids["nora"] in ids_in(answers)

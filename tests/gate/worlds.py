@@ -38,7 +38,7 @@ async def stock_two_contracts(gateway: Gateway) -> None:
         )
         asked = {"user": {"userName": user}, "subscriber": f"subscriber-{word}", "contract": contract}
         await gateway.mutate("linkSubscriber", {**asked, "reason": reason})
-        await gateway.set_facts({"credit_balance": "41" if contract == a else "42"}, contract=contract)
+        await gateway.set_facts({"credit_balance": "4141" if contract == a else "4242"}, contract=contract)
         await gateway.set_facts({"trained": "true"}, contract=contract, user={"userName": user})
         await gateway.issue_token(user)
     await gateway.grant(holder(user="bob-beta"), "desk.calls.withhold_number")
