@@ -262,7 +262,12 @@ def compare_rows(
             ]
         if key not in mine and (key[_UNTIL] is None or key[_UNTIL] > current.stamp.at):
             steps.append(Step(Change(None, _make(current.stamp, unit, kind, key)), place))
-    steps += [Step(Change(row, None), path) for key, row in mine.items() if key not in kept]
+    if mine.keys() - kept:
+        steps += [
+            Step(Change(row, None), path)
+            for row in rows
+            if row.source == current.source and key_of_kind(row) not in kept
+        ]
     return steps
 
 
