@@ -1,4 +1,4 @@
-"""The addresses: GraphQL, its IDE, feeds, and whether the gateway is alive and ready."""
+"""The addresses: GraphQL, its IDE, SCIM, feeds, and whether the gateway is alive and ready."""
 
 from graphql import OperationType
 from starlette.requests import Request as HttpRequest
@@ -12,6 +12,7 @@ from app.web.authentication import authenticate_request
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
 from app.web.protocol import JSON, ProtocolFault, choose_media_type, read_request, write_answer, write_fault
+from app.web.scim.endpoint import ScimEndpoint
 from app.web.sockets import SocketEndpoint
 
 QUERIES = frozenset({OperationType.QUERY})
@@ -76,6 +77,8 @@ def make_routes(
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
         WebSocketRoute("/graphql", SocketEndpoint(services, executor, allowed_origins).serve),
+        Route("/scim/v2", ScimEndpoint(services).__call__, methods=methods),
+        Route("/scim/v2/{path:path}", ScimEndpoint(services).__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services)),
         Route("/livez", show_alive, methods=["GET"]),
         Route("/readyz", show_ready, methods=["GET"]),
