@@ -1,12 +1,14 @@
 """Sync: runs with their items and feeds; who and what a source manages, and what has changed of it."""
 
+import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, tuple_, update
 
 from app.db import tables
 from app.db.mapping import TABLE_OF
@@ -93,6 +95,11 @@ class Sync:
         rows = await self.reader.rows(select(RUNS).where(RUNS.c.id == run))
         return self._read(rows[0]) if rows else None
 
+    async def find_many(self, runs: Collection[str]) -> list[SyncRun]:
+        """The runs of these ids that there are."""
+        rows = await self.reader.rows(select(RUNS).where(RUNS.c.id.in_(sorted(runs))))
+        return [self._read(row).run for row in rows]
+
     async def read_page(self, source: str | None, part: Slice) -> Page[tuple[SyncRun, int]]:
         """A page of runs, newest first, each with its number. A cursor holds the number turned round."""
         statement = select(RUNS)
@@ -108,24 +115,26 @@ class Sync:
         statement = select(RUNS.c.number)
         return await count(self.reader, statement if source is None else statement.where(RUNS.c.source == source))
 
-    async def list_sources(self) -> list[str]:
-        """Every source that has a run, or manages anything, in order; what people do by hand is no source."""
-        found = {row["source"] for row in await self.reader.rows(select(RUNS.c.source).distinct())}
-        for kind in _SOURCED:
-            table = tables.table_of(TABLE_OF[kind])
-            statement = select(table.c.source).where(self.reader.known(table)).distinct()
-            found |= {row["source"] for row in await self.reader.rows(statement)}
-        return sorted(found - {MANUAL})
+    async def find_latest(self) -> dict[str, SyncRun]:
+        """The latest run of each source, whatever became of it."""
+        latest = select(func.max(RUNS.c.number)).group_by(RUNS.c.source)
+        rows = await self.reader.rows(select(RUNS).where(RUNS.c.number.in_(latest)))
+        return {row["source"]: self._read(row).run for row in rows}
 
-    async def find_last(self, source: str, *, applied: bool = False, changed: bool = False) -> SyncRun | None:
-        """The latest run of a source: any, one that was applied, or one by which something changed."""
-        statement = select(RUNS).where(RUNS.c.source == source).order_by(RUNS.c.number.desc()).limit(1)
-        if applied or changed:
-            statement = statement.where(RUNS.c.status == SyncStatus.APPLIED)
-        if changed:
-            statement = statement.where(RUNS.c.revision > RUNS.c.base_revision)
-        rows = await self.reader.rows(statement)
-        return self._read(rows[0]).run if rows else None
+    async def find_latest_applied(self, *, changed: bool = False) -> dict[str, SyncRun]:
+        """The run of each source that was applied last; with `changed` the last one by which something changed."""
+        order = func.row_number().over(
+            partition_by=RUNS.c.source, order_by=(RUNS.c.revision.desc(), RUNS.c.applied_at.desc())
+        )
+        statement = select(RUNS.c.number, order.label("place")).where(RUNS.c.status == SyncStatus.APPLIED)
+        if changed:  # one with nothing to do has a revision as well: the one at which it was found so
+            statement = statement.join(
+                ENTRIES, and_(ENTRIES.c.revision == RUNS.c.revision, ENTRIES.c.source == RUNS.c.source)
+            ).where(RUNS.c.revision > RUNS.c.base_revision)
+        placed = statement.subquery()
+        last = select(placed.c.number).where(placed.c.place == 1)
+        rows = await self.reader.rows(select(RUNS).where(RUNS.c.number.in_(last)))
+        return {row["source"]: self._read(row).run for row in rows}
 
     def _columns(self, kept: KeptRun) -> dict[str, Any]:
         run = kept.run
@@ -156,27 +165,42 @@ class Sync:
 
     # ------------------------------------------------------------------ items and feeds
 
-    async def read_items(self, run: str, action: SyncAction | None, part: Slice) -> Page[tuple[SyncItem, int]]:
-        """A page of the items of a run, each with its number in the whole plan."""
-        after = -1 if part.after is None else int(part.after[0])
-        found: list[tuple[SyncItem, int]] = []
-        statement = select(ITEMS.c.block, ITEMS.c.counts).where(ITEMS.c.run == run).order_by(ITEMS.c.block)
-        for row in await self.reader.rows(statement.where(ITEMS.c.block >= (after + 1) // BLOCK)):
-            if action is not None and action not in json.loads(row["counts"]):
-                continue
-            one = select(ITEMS.c.content).where(ITEMS.c.run == run, ITEMS.c.block == row["block"])
-            for index, data in enumerate(json.loads(zlib.decompress(await self.reader.value(one)))):
-                number = row["block"] * BLOCK + index
-                if number > after and (action is None or data[0] == action):
-                    found.append((read_item(self.reader.catalog, data), number))
-            if len(found) > part.limit:
-                break
-        return Page(tuple(found[: part.limit]), has_next=len(found) > part.limit, has_previous=after >= 0)
+    async def read_items(
+        self, asked: Sequence[tuple[str, SyncAction | None, Slice]]
+    ) -> list[Page[tuple[SyncItem, int]]]:
+        """For each a page of the items of a run, all or those of an action, each with its number in the whole plan."""
+        runs = await self._list_blocks(run for run, _, _ in asked)
+        wanted = {(run, block) for run, action, part in asked for block in _find_blocks(runs[run], action, part)}
+        content: dict[tuple[str, int], bytes] = {}
+        for start in range(0, len(ordered := sorted(wanted)), 500):
+            condition = tuple_(ITEMS.c.run, ITEMS.c.block).in_(ordered[start : start + 500])
+            for row in await self.reader.rows(select(ITEMS).where(condition)):
+                content[row["run"], row["block"]] = row["content"]
+        catalog = self.reader.catalog
 
-    async def count_items(self, run: str, action: SyncAction | None) -> int:
-        rows = await self.reader.rows(select(ITEMS.c.counts).where(ITEMS.c.run == run))
-        counts = [json.loads(row["counts"]) for row in rows]
-        return sum(n for one in counts for what, n in one.items() if action is None or what == action)
+        def fill(run: str, action: SyncAction | None, part: Slice) -> Page[tuple[SyncItem, int]]:
+            after = _number_before(part)
+            found: list[tuple[SyncItem, int]] = []
+            for block in _find_blocks(runs[run], action, part):
+                for number, data in enumerate(json.loads(zlib.decompress(content[run, block])), block * BLOCK):
+                    if number > after and (action is None or data[0] == action) and len(found) <= part.limit:
+                        found.append((read_item(catalog, data), number))
+            return Page(tuple(found[: part.limit]), has_next=len(found) > part.limit, has_previous=after >= 0)
+
+        return await asyncio.to_thread(lambda: [fill(*one) for one in asked])
+
+    async def count_items(self, asked: Sequence[tuple[str, SyncAction | None]]) -> list[int]:
+        """For each how many items a run has, all or those of an action."""
+        runs = await self._list_blocks(run for run, _ in asked)
+        return [sum(_count(counts, action) for counts in runs[run]) for run, action in asked]
+
+    async def _list_blocks(self, runs: Iterable[str]) -> dict[str, list[dict[str, int]]]:
+        """How many items of each action stand in each block of these runs, block by block."""
+        found: dict[str, list[dict[str, int]]] = {run: [] for run in runs}
+        statement = select(ITEMS.c.run, ITEMS.c.counts).where(ITEMS.c.run.in_(sorted(found)))
+        for row in await self.reader.rows(statement.order_by(ITEMS.c.run, ITEMS.c.block)):
+            found[row["run"]].append(json.loads(row["counts"]))
+        return found
 
     async def read_feed(self, run: str) -> AsyncIterator[bytes]:
         """The feed that a run was planned from, part by part, as it came."""
@@ -206,24 +230,30 @@ class Sync:
             found |= {UserId(row[column]) for row in await self.reader.rows(statement)}
         return frozenset(found)
 
-    async def count_managed(self, source: str) -> int:
-        """How many people, roles, teams and rows a source manages."""
-        total = 0
+    async def count_managed(self) -> Counter[str]:
+        """How many people, roles, teams and rows each source manages; what people do by hand is no source."""
+        found: Counter[str] = Counter()
         for kind in _SOURCED:
             table = tables.table_of(TABLE_OF[kind])
-            condition = [self.reader.known(table), table.c.source == source]
-            total += int(await self.reader.value(select(func.count()).select_from(table).where(*condition)))
-        return total
+            condition = [self.reader.known(table), table.c.source != MANUAL]
+            statement = select(table.c.source, func.count().label("count")).where(*condition).group_by(table.c.source)
+            for row in await self.reader.rows(statement):
+                found[row["source"]] += row["count"]
+        return found
 
-    async def count_changed_since(self, source: str, revision: int) -> int:
-        """How many records and rows of a source have come or gone after a revision."""
-        total = 0
-        for kind in _SOURCED:
+    async def count_drift(self, since: Mapping[str, int]) -> Counter[str]:
+        """How many records and rows of each source have come or gone after its revision of `since`."""
+        found: Counter[str] = Counter()
+        for kind in _SOURCED if since else ():
             table = tables.table_of(TABLE_OF[kind])
-            statement = select(func.count(table.c.id.distinct())).select_from(table)
-            condition = [table.c.source == source, _changed_since(table.c, revision)]
-            total += int(await self.reader.value(statement.where(*condition)))
-        return total
+            condition = or_(*(
+                and_(table.c.source == source, _changed_since(table.c, revision))
+                for source, revision in since.items()
+            ))  # fmt: skip
+            statement = select(table.c.source, func.count(table.c.id.distinct()).label("count"))
+            for row in await self.reader.rows(statement.where(condition).group_by(table.c.source)):
+                found[row["source"]] += row["count"]
+        return found
 
     async def find_changed_since(self, source: str, revision: int) -> tuple[frozenset[str], bool]:
         """Everything whose record or rows have changed after a revision; and whether rows of the source have."""
@@ -272,6 +302,32 @@ class Sync:
             elif doer.get(row["id"]) is None:
                 doer[row["id"]] = row["source"]
         return {one for one, who in doer.items() if who is not None and who != source}
+
+
+def _number_before(part: Slice) -> int:
+    """The number of the item after which a slice begins."""
+    return -1 if part.after is None else int(part.after[0])
+
+
+def _count(counts: Mapping[str, int], action: SyncAction | None) -> int:
+    return sum(counts.values()) if action is None else counts.get(action, 0)
+
+
+def _find_blocks(blocks: Sequence[Mapping[str, int]], action: SyncAction | None, part: Slice) -> Iterator[int]:
+    """The blocks that hold a page of items, and one item more, by how many of each action stand in each."""
+    after = _number_before(part)
+    first = (after + 1) // BLOCK
+    sure = 0
+    for block in range(first, len(blocks)):
+        if sure > part.limit:
+            return
+        here = _count(blocks[block], action)
+        if here:
+            yield block
+        if (
+            block > first or after < 0
+        ):  # of the block that a slice begins in the middle of, nobody knows how many follow
+            sure += here
 
 
 def _changed_since(columns: Any, revision: int) -> ColumnElement[bool]:

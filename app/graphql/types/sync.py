@@ -1,5 +1,6 @@
 """Sync: plans and what became of them, item by item, and how each source stands."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -113,12 +114,18 @@ class SyncRun(Node):
     ) -> SyncItemConnection:
         cursors = Cursors(info.context.services.cursor_key, f"items of {self.id}")
         part = read_slice(cursors, first, after)
-        reading = await info.context.read()
+
+        async def load(asked: list[services.ItemsOf]) -> Sequence[Page[tuple[domain.SyncItem, int]]]:
+            return await services.list_items_of_many(await info.context.read(), asked)
+
+        async def load_counts(asked: list[tuple[str, SyncAction | None]]) -> Sequence[int]:
+            return await services.count_items_of_many(await info.context.read(), asked)
 
         async def count() -> int:
-            return await services.count_items(reading, self.id, action)
+            return await info.context.loader("counts of sync items", load_counts).load((self.id, action))
 
-        return _show_items(await services.list_items(reading, self.id, action, part), cursors, count)
+        page = await info.context.loader("sync items", load).load(services.ItemsOf(self.id, action, part))
+        return _show_items(page, cursors, count)
 
 
 def _show_items(page: Page[tuple[domain.SyncItem, int]], cursors: Cursors, count: Count) -> SyncItemConnection:

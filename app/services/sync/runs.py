@@ -1,12 +1,22 @@
 """What sync has done: runs, their items, and how each source stands."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.domain.callers import Right
 from app.domain.paging import Page, Slice
 from app.domain.sync.runs import SyncAction, SyncItem, SyncRun, SyncSource
 from app.services.context import Reading
 from app.services.sync.planning import require
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsOf:
+    """Which items: a part of those of a run, all or those of an action."""
+
+    run: str
+    action: SyncAction | None
+    part: Slice
 
 
 async def find_run(reading: Reading, run: str) -> SyncRun | None:
@@ -20,8 +30,7 @@ async def find_runs(reading: Reading, runs: Sequence[str]) -> Sequence[SyncRun]:
     """The runs of these ids that there are; none for one who may not see any."""
     if not (await reading.sight()).reaches(Right.VIEW_SYNC, None):
         return []
-    found = [await reading.unit.sync.find(run) for run in runs]
-    return [kept.run for kept in found if kept is not None]
+    return await reading.unit.sync.find_many(runs)
 
 
 async def list_runs(reading: Reading, source: str | None, part: Slice) -> Page[tuple[SyncRun, int]]:
@@ -38,29 +47,35 @@ async def count_runs(reading: Reading, source: str | None) -> int:
 
 async def list_items(reading: Reading, run: str, action: SyncAction | None, part: Slice) -> Page[tuple[SyncItem, int]]:
     """A page of the items of a run, each with its number. Whoever was shown the run may see them."""
-    return await reading.unit.sync.read_items(run, action, part)
+    (page,) = await list_items_of_many(reading, [ItemsOf(run, action, part)])
+    return page
 
 
-async def count_items(reading: Reading, run: str, action: SyncAction | None) -> int:
-    """How many items of a run there are."""
-    return await reading.unit.sync.count_items(run, action)
+async def list_items_of_many(reading: Reading, asked: Sequence[ItemsOf]) -> Sequence[Page[tuple[SyncItem, int]]]:
+    """A page of items for each that is asked, by a fixed number of statements."""
+    return await reading.unit.sync.read_items([(one.run, one.action, one.part) for one in asked])
+
+
+async def count_items_of_many(reading: Reading, asked: Sequence[tuple[str, SyncAction | None]]) -> Sequence[int]:
+    """How many items a run has, all or those of an action, for each that is asked."""
+    return await reading.unit.sync.count_items(asked)
 
 
 async def list_sources(reading: Reading) -> Sequence[SyncSource]:
     """How each source stands, by name: all that manage something, or have a run. Raises `Refused`."""
     await require(reading, "syncSources")
     sync = reading.unit.sync
-    found = []
-    for source in await sync.list_sources():
-        applied = await sync.find_last(source, applied=True)
-        changed = await sync.find_last(source, changed=True)
-        since = None if applied is None else applied.revision
-        found.append(
-            SyncSource(
-                source=source, manages=await sync.count_managed(source), last_run=await sync.find_last(source),
-                last_applied_at=None if applied is None else applied.applied_at,
-                last_changed_at=None if changed is None else changed.applied_at,
-                drift=0 if since is None else await sync.count_changed_since(source, since),
-            )
-        )  # fmt: skip
-    return found
+    latest, managed = await sync.find_latest(), await sync.count_managed()
+    applied, changed = await sync.find_latest_applied(), await sync.find_latest_applied(changed=True)
+    drift = await sync.count_drift(
+        {source: run.revision for source, run in applied.items() if run.revision is not None}
+    )
+    return [
+        SyncSource(
+            source=source, manages=managed[source], last_run=latest.get(source),
+            last_applied_at=applied[source].applied_at if source in applied else None,
+            last_changed_at=changed[source].applied_at if source in changed else None,
+            drift=drift[source],
+        )
+        for source in sorted({*latest, *managed})
+    ]  # fmt: skip
