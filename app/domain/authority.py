@@ -4,6 +4,7 @@ A right held in one contract reaches only what is scoped to that contract; held 
 what a limit in a contract takes of it there. What a service account gives is bounded by its ceiling as well.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -52,7 +53,7 @@ class Authority:
 
     def having(self, contract: ContractId | None, at: datetime | None = None) -> Holding:
         """What the caller holds there, facts and targets counting as met, as wherever changes are judged."""
-        return self._find_held(contract, at or self.at, met=True)
+        return self._find_held(contract, self._since(at), met=True)
 
     def _find_held(self, contract: ContractId | None, at: datetime, *, met: bool) -> Holding:
         if contract not in self.world.contracts:
@@ -74,7 +75,7 @@ class Authority:
         """The most that the caller can give there: what the caller has, under the ceiling of a service account."""
         if not self.is_service:
             return self.having(contract, at)
-        key = (contract, at or self.at)
+        key = (contract, self._since(at))
         if key not in self._giving:
             self._giving[key] = self.program.meet(self.having(*key), self._ceiling(*key))
         return self._giving[key]
@@ -103,6 +104,7 @@ class Authority:
         """What somebody with the roles of the ceiling would have."""
         if contract not in self.world.contracts:
             contract = None
+        at = self._since(at)
         if (contract, at) not in self._ceilings:
             evaluation, found = self._evaluation(contract, at), NOTHING
             for role in self._ceiling_roles:
@@ -117,6 +119,20 @@ class Authority:
         for one in (self.caller, *self._ceiling_roles):
             found |= {one, *self.world.included_in(one)}
         return frozenset(found)
+
+    def _since(self, at: datetime | None) -> datetime:
+        """The moment since when the caller can give what it can give then; the present (None) is one such moment."""
+        if at is None or at <= self.at:
+            return at or self.at
+        place = bisect_right(self._turns, at)
+        return self._turns[place - 1] if place else self.at
+
+    @cached_property
+    def _turns(self) -> list[datetime]:
+        """The later moments when a row that decides what the caller can give begins or ends."""
+        rows = (row for one in self.sources for row in self.world.rows_of(one))
+        moments = {moment for row in rows for moment in (row.valid_from, row.valid_until) if moment is not None}
+        return sorted(moment for moment in moments if moment > self.at)
 
     @cached_property
     def scopes(self) -> tuple[ContractId, ...]:

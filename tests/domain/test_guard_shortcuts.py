@@ -4,12 +4,13 @@ By default every statement looks at 40 or 100 random worlds; `-m deep` at ten ti
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 
+from app.domain.authority import Authority
 from app.domain.compiled import compile_catalog
 from app.domain.giving import Giving
 from app.domain.guards import Guard
@@ -22,6 +23,26 @@ from tests.domain.test_guard_laws import LARGE
 from tests.domain.test_laws import on_random_worlds
 from tests.gatekeeping import Story, authority_of, stories
 from tests.worlds import INSTANTS, NOON, Case
+
+
+def glancing(count: int) -> Callable[[Callable[[Story], None]], Callable[[int], None]]:
+    """Makes of a statement about a drawn story a test of its own and a deep one."""
+
+    def decorate(statement: Callable[[Story], None]) -> Callable[[int], None]:
+        drawn = given(stories())(statement)
+
+        @pytest.mark.parametrize(
+            "stories_drawn",
+            [pytest.param(count, id="default"), pytest.param(10 * count, id="deep", marks=pytest.mark.deep)],
+        )
+        def test(stories_drawn: int) -> None:
+            settings(max_examples=stories_drawn, deadline=None, suppress_health_check=LARGE)(drawn)()
+
+        test.__name__ = statement.__name__
+        return test
+
+    return decorate
+
 
 # ---------------------------------------------------------------------- one world
 
@@ -101,24 +122,34 @@ def test_a_holder_is_judged_at_every_instant_that_matters_to_it(case: Case, pick
     assert judgement.violations(NOON) == tuple(found.values())
 
 
-@pytest.mark.parametrize(
-    "count", [pytest.param(40, id="default"), pytest.param(400, id="deep", marks=pytest.mark.deep)]
-)
-def test_what_is_seen_at_a_glance_to_be_harmless_is_harmless(count: int) -> None:
-    @settings(max_examples=count, deadline=None, suppress_health_check=LARGE)
-    @given(stories())
-    def look(story: Story) -> None:
-        program = compile_catalog(story.catalog)
-        for deed in story.deeds:
-            told: list[Sequence[str]] = []
-            for glances in (True, False):
-                judgement = Judgement(program, deed.before, deed.changes)
+@glancing(40)
+def test_what_a_caller_can_give_is_kept_until_something_turns_it(story: Story) -> None:
+    program = compile_catalog(story.catalog)
+    for deed in story.deeds:
+        judgement = Judgement(program, deed.before, deed.changes)
+        kept = authority_of(judgement, deed.caller, deed.now)
+        for contract in (None, *deed.before.contracts):
+            for at in deed.moments():
+                fresh = authority_of(judgement, deed.caller, deed.now)
                 with pytest.MonkeyPatch.context() as patched:
-                    if not glances:
-                        patched.setattr(Giving, "_is_plain", lambda *_: False)
-                        patched.setattr(Giving, "_kind_of", lambda *_: None)
-                    guard = Guard(judgement, authority_of(judgement, deed.caller, deed.now))
-                    told.append([f"{type(error).__name__} {error}" for error in guard.errors()])
-            assert told[0] == told[1]
+                    patched.setattr(Authority, "_since", lambda authority, at: at or authority.at)
+                    found = fresh.giving(contract, at), fresh.having(contract, at)
+                    bound = [fresh.bound(number, contract, at) for number in range(len(program.types))]
+                assert found == (kept.giving(contract, at), kept.having(contract, at))
+                assert bound == [kept.bound(number, contract, at) for number in range(len(program.types))]
 
-    look()
+
+@glancing(40)
+def test_what_is_seen_at_a_glance_to_be_harmless_is_harmless(story: Story) -> None:
+    program = compile_catalog(story.catalog)
+    for deed in story.deeds:
+        told: list[Sequence[str]] = []
+        for glances in (True, False):
+            judgement = Judgement(program, deed.before, deed.changes)
+            with pytest.MonkeyPatch.context() as patched:
+                if not glances:
+                    patched.setattr(Giving, "_is_plain", lambda *_: False)
+                    patched.setattr(Giving, "_kind_of", lambda *_: None)
+                guard = Guard(judgement, authority_of(judgement, deed.caller, deed.now))
+                told.append([f"{type(error).__name__} {error}" for error in guard.errors()])
+        assert told[0] == told[1]
