@@ -31,6 +31,7 @@ from app.domain.holders import (
 )
 from app.domain.values import Scope, Switch
 from tests.factories import Answer, Clock, Gateway, Template, fill_template, open_gateway
+from tests.syncing import person, planned
 
 FEW, MANY = 2, 24
 AUTHENTICATION = 2 + 1  # the token, and whose it is; and what that one may see, in the snapshot
@@ -98,6 +99,7 @@ async def _fill(gateway: Gateway, count: int) -> None:
             ),
         ]  # fmt: skip
         await gateway.plant(records)
+        await planned(gateway, source=f"source{number}", users=[person(f"new{number}"), person(f"next{number}")])
         await gateway.issue_token(f"user{number}", expires_at=gateway.clock() + timedelta(days=1))
         gateway.ids |= {
             f"{type(record).__name__} {number}": record.id
@@ -219,6 +221,24 @@ DOCUMENTS = {
         } } } }""",
         statements=1 + 1 + 1 + PEOPLE,
         items=lambda data: len(data["auditLog"]["edges"]),
+    ),
+    "sync runs with their items": Document(
+        """{ syncRuns(first: 100) { totalCount edges { node {
+          source status creates brake
+          items(first: 1) { totalCount edges { node { action subject path detail errors { code message } } } }
+          created: items(action: CREATE) { totalCount edges { node { subject } } }
+        } } } }""",
+        # the revision, the page, their number, the blocks of items, what is in them, the blocks to count
+        statements=1 + 1 + 1 + 2 + 1,
+        items=lambda data: len(data["syncRuns"]["edges"]),
+    ),
+    "sync sources": Document(
+        """{ syncSources { source manages drift lastAppliedAt lastChangedAt lastRun {
+          status items(first: 1) { edges { node { detail } } }
+        } } }""",
+        # the revision, three runs of each, what they manage, kind by kind, the blocks of items, what is in them
+        statements=1 + 3 + 8 + 2,
+        items=lambda data: len(data["syncSources"]),
     ),
     "many checks": Document(
         f"query ($inputs: [CheckInput!]!) {{ checkMany(inputs: $inputs) {{ {DECISION} }} }}",

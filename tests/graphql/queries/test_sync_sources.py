@@ -2,7 +2,7 @@
 
 from app.domain.callers import Right
 from tests.factories import Answer, Gateway, holder
-from tests.syncing import person, plan, planned, role, sync
+from tests.syncing import applied, person, plan, planned, role, sync
 
 DOCUMENT = """{ syncSources { source manages drift lastAppliedAt lastChangedAt lastRun { id status } } }"""
 MENU = {"permission": "desk.reports.menu"}
@@ -44,6 +44,33 @@ async def test_tells_when_it_ran_when_it_was_applied_and_when_it_changed_anythin
         },
     ]  # fmt: skip
     assert nothing["status"] == "APPLIED"
+
+
+async def test_what_found_nothing_to_do_has_changed_nothing_whenever_it_was_applied(world: Gateway) -> None:
+    users = [person("dora")]
+    first = await sync(world, users=users)
+    nothing = await planned(world, users=users)
+    world.clock.advance(hours=1)
+    await world.create_user("zoe")
+    await applied(world, nothing)
+
+    (source,) = await look(world)
+
+    assert first["appliedAt"] == source["lastChangedAt"] == "2026-06-01T09:00:00Z"
+    assert (source["lastAppliedAt"], source["drift"]) == ("2026-06-01T10:00:00Z", 0)
+
+
+async def test_last_is_what_was_applied_last_and_not_what_was_planned_last(world: Gateway) -> None:
+    await sync(world, users=[person("dora")])
+    more, nothing = await planned(world, users=[person("dora"), person("emil")]), await planned(world, roles=[])
+    await applied(world, nothing)
+    world.clock.advance(hours=1)
+    await applied(world, more)
+
+    (source,) = await look(world)
+
+    assert source["lastAppliedAt"] == source["lastChangedAt"] == "2026-06-01T10:00:00Z"
+    assert (source["drift"], source["manages"]) == (0, 2)
 
 
 async def test_what_others_change_of_it_is_drift_until_it_is_put_right(world: Gateway) -> None:
