@@ -6,9 +6,10 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
 
 from app.db import tables
 from app.db.mapping import TABLE_OF
@@ -82,6 +83,11 @@ class Sync:
         parts = [{"run": run, "part": number, "content": part} for number, part in enumerate(feed)]
         if parts:
             await connection.execute(FEEDS.insert(), parts)
+
+    async def forget_feeds(self, *, before: datetime, run: str = "") -> None:
+        """Drops the feeds of runs that were planned before a moment, and that of one run: its items stay."""
+        old = select(RUNS.c.id).where(or_(RUNS.c.planned_at < before, RUNS.c.id == run))
+        await self.reader.connection.execute(delete(FEEDS).where(FEEDS.c.run.in_(old)))
 
     async def replace(self, run: SyncRun) -> None:
         """Keeps what has become of a run."""

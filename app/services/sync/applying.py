@@ -34,7 +34,7 @@ from app.domain.sync.runs import SyncRun, SyncStatus
 from app.domain.world import Change
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, read
-from app.services.sync.planning import SyncAnswer, draft_plan, require
+from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
 APPLY = "applySync"
@@ -189,6 +189,9 @@ async def _work_out(application: _Application, reading: Reading) -> Draft | None
     if kept.catalog != reading.catalog.digest:
         application.stale = ["the catalog has changed"]
         return None
+    if reading.now - run.planned_at >= FEEDS_KEPT_FOR:
+        application.stale = [f"{FEEDS_KEPT_FOR.days} days have passed"]
+        return None
     known = await asyncio.to_thread(
         read, Feed(FeedFormat(kept.format), [part async for part in reading.unit.sync.read_feed(run.id)])
     )
@@ -239,6 +242,7 @@ async def _write(application: _Application, unit: WritingUnit, reading: Reading,
         applied_by=caller.user_name, reason=options.reason,
     )  # fmt: skip
     await unit.sync.replace(done)
+    await unit.sync.forget_feeds(before=reading.now - FEEDS_KEPT_FOR, run=done.id)
     if options.idempotency is not None:
         key = options.idempotency
         answer = KeptAnswer(action=APPLY, fingerprint=key.fingerprint, answer={"run": done.id})

@@ -5,7 +5,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.db.repositories.idempotency import KeptAnswer
@@ -29,6 +29,7 @@ from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
 NAMED_AT_MOST = 500  # people whom a feed names and who are looked up by their names; for more everybody is read
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
+FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
 PLAN = "planSync"
 
 
@@ -121,6 +122,7 @@ async def plan_sync(
             meanwhile = await _find_kept(unit, caller, options, now=now)
             if meanwhile is not None:
                 return meanwhile
+            await unit.sync.forget_feeds(before=now - FEEDS_KEPT_FOR)
             await unit.sync.add(run_kept, packed, parts)
             if options.idempotency is not None:
                 key = options.idempotency

@@ -22,7 +22,7 @@ async def carry_out_desired(
 ) -> Written:
     """Brings about what a source wants of those whom it names, whole or not at all; nobody else is touched.
 
-    `want` reads what there is, in the transaction of the change, and tells what is to be: so that nothing comes between.
+    `want` reads what there is and tells what is to be, in the transaction of the change: nothing comes between.
     The brake is for whole feeds, and does not count here. `subject` is the first that was to change.
     """
 
