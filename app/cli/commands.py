@@ -24,6 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
+from app.cli.sync import sync
 from app.db.engine import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
@@ -60,6 +61,9 @@ MAX_WORKERS = 64  # processes; more than any machine that one database file feed
 @click.version_option(package_name="permgate")
 def cli() -> None:
     """Permgate, a GraphQL permission gateway for contact-centre platforms."""
+
+
+cli.add_command(sync)
 
 
 def main() -> None:

@@ -57,6 +57,15 @@ async def _authenticate_assertion(services: Services, token: str) -> Caller | No
     return Caller(user=users[0].id, user_name=users[0].user_name, expires_at=assertion.expires_at)
 
 
+async def stand_in(services: Services, user_name: str) -> Caller:
+    """The caller as whom whoever owns the machine works: their rights, and no more. Raises `Refused`."""
+    async with services.database.reading(services.catalog) as unit:
+        users = await unit.users.find_by("user_name", [Ref.of("user_name", user_name).value])
+    if not users or users[0].status is not UserStatus.ACTIVE:
+        raise Refused([NotFound(f"there is no active user `{show(user_name)}`", path=("user",))])
+    return Caller(user=users[0].id, user_name=users[0].user_name)
+
+
 async def create_first_owner(services: Services, user_name: str, *, label: str) -> tuple[str, str]:
     """The first account owner and a token, on a database without users: the token's id and secret. Raises `Refused`."""
     async with services.database.writing(services.catalog) as unit:
