@@ -85,8 +85,8 @@ class SyncTeamInput:
 
 @strawberry.input(
     description="The desired state of everything that `source` manages. A list left out, at any depth, is not managed; "
-    "a list given is complete: who is missing is suspended, what is missing ends. What does not fit one request goes "
-    "to `POST /sync/{source}`."
+    "a list given is complete: who is missing is suspended, what is missing ends. At least one is given. What does not "
+    "fit one request goes to `POST /sync/{source}`."
 )
 class SyncInput:
     source: str = strawberry.field(description="The source: a name of your own, such as `hr`; not `manual`.")
@@ -117,11 +117,11 @@ class SyncInput:
             idempotency=_read_key(self, self.idempotency_key),
         )  # fmt: skip
 
-    def feed(self) -> Feed:
-        """The lists as a document, so that they are read, kept and compared again like those of a file."""
+    def feed(self) -> Feed | None:
+        """The lists as a document, so that they are read, kept and compared again like those of a file; None: none."""
         lists = {name: given(getattr(self, name)) for name in ("users", "roles", "teams")}
         document = {name: _write(items) for name, items in lists.items() if items is not None}
-        return Feed(FeedFormat.YAML, [json.dumps(document, separators=(",", ":")).encode()])
+        return Feed(FeedFormat.YAML, [json.dumps(document, separators=(",", ":")).encode()]) if document else None
 
 
 @strawberry.input(description="A plan that was looked through and is to be done.")
@@ -191,14 +191,15 @@ class SyncMutations:
     async def plan_sync(
         self, info: Info, input: Annotated[SyncInput, strawberry.argument(description="What the source wants.")]
     ) -> SyncPayload:
-        answer = await planning.plan_sync(
-            info.context.services, info.context.caller, input.feed(), options=input.options()
-        )
-        return await _show(info, answer)
+        services, caller, feed, options = info.context.services, info.context.caller, input.feed(), input.options()
+        if feed is None:
+            return await _show(info, await planning.refuse_nothing(services, caller, options=options))
+        return await _show(info, await planning.plan_sync(services, caller, feed, options=options))
 
     @strawberry.mutation(
         description="Does what a plan says, whole or not at all, as one revision. Refused with STALE_PLAN when "
-        "something that it read has changed since, with BRAKE when it takes away more than is let pass. A plan that is "
+        "something that it read has changed since, or it is older than "
+        f"{planning.FEEDS_KEPT_FOR.days} days; with BRAKE when it takes away more than is let pass. A plan that is "
         f"applied already gives its run again. {OPERATIONS['applySync']}"
     )
     async def apply_sync(

@@ -85,6 +85,18 @@ async def authorise_plan(services: Services, caller: Caller, options: PlanOption
     _check(options)
 
 
+async def refuse_nothing(services: Services, caller: Caller, *, options: PlanOptions) -> SyncAnswer:
+    """What is said to who gives no list at all: nothing would be managed, so that it can only be a mistake."""
+    try:
+        await authorise_plan(services, caller, options)
+    except Refused as refused:
+        return SyncAnswer(run=None, errors=refused.errors)
+    expected = "at least one of `users`, `roles`, `teams`; `[]` for one that is empty"
+    return SyncAnswer(
+        run=None, errors=(InvalidValue("no list is given, so there is nothing to plan", expected=expected),)
+    )
+
+
 async def plan_sync(
     services: Services, caller: Caller, feed: Feed, *, options: PlanOptions, progress: Progress = be_silent
 ) -> SyncAnswer:

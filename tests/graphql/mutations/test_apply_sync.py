@@ -144,7 +144,7 @@ async def test_sources_end_rows_of_their_own_alone(world: Gateway) -> None:
 
 async def test_taking_over_tells_from_whom(world: Gateway) -> None:
     given = person("ana", displayName="Anna", roles=[role("agents")])
-    run = await planned(world, users=[given], takeOver=True, maxRemovals=1)
+    run = await planned(world, users=[given], takeOver=True)
 
     await applied(world, run)
 
@@ -362,6 +362,22 @@ async def test_a_plan_of_another_catalog_is_stale(world: Gateway, tmp_path: Path
     ]
     assert (codes(payload["errors"]), payload["run"]["status"]) == ([("STALE_PLAN", "plan")], "STALE")
     await sync(world, users=[DORA])
+
+
+async def test_a_plan_is_good_for_seven_days(world: Gateway) -> None:
+    old, older = await planned(world, users=[DORA]), await planned(world, source="idp", users=[person("emil")])
+    world.clock.advance(days=7, seconds=-1)
+    await planned(world, users=[DORA])
+    await applied(world, old)
+    world.clock.advance(seconds=1)
+
+    payload = await apply(world, older)
+
+    assert [error["message"] for error in payload["errors"]] == [
+        "7 days have passed since the plan was made: plan again"
+    ]
+    assert payload["run"]["status"] == "STALE"
+    assert await user(world, "emil", "id") is None
 
 
 async def test_a_rule_is_judged_again_on_what_is_so_then(world: Gateway) -> None:

@@ -34,9 +34,9 @@ async def test_tells_item_by_item_what_it_would_do_and_does_none_of_it(world: Ga
     run = payload["run"]
     assert (payload["errors"], payload["warnings"]) == ([], [])
     assert items(run) == [
-        ("CREATE", "leads", "roles 0", "role `leads`"),
+        ("CREATE", "leads", "roles 0", "role `leads` (displayName: leads; description: none; parents: agents)"),
         ("CREATE", "leads", "roles 0 grants 0 permission", "grant `desk.calls.channels` (3 channels)"),
-        ("CREATE", "day", "teams 0", "team `day`"),
+        ("CREATE", "day", "teams 0", "team `day` (displayName: day; kind: QUEUE; parent: support)"),
         ("CREATE", "day", "teams 0 roles 0", "role `agents`"),
         ("CREATE", "e-dora", "users 0", "person `dora` (displayName: Dora; email: dora@example.org)"),
         ("CREATE", "e-dora", "users 0 roles 0", "role `leads`"),
@@ -186,6 +186,18 @@ async def test_a_request_that_cannot_be_meant_is_no_run(world: Gateway, given: A
     assert codes(payload["errors"]) == [("INVALID_VALUE", path)]
 
 
+async def test_without_any_list_there_is_nothing_to_plan(world: Gateway) -> None:
+    await sync(world, users=EVERYBODY)
+    nobody = (await world.issue_token("cleo"))[1]
+
+    told = [await plan(world), await plan(world, users=None, roles=None), await plan(world, source="manual")]
+
+    assert [(payload["run"], codes(payload["errors"])) for payload in told] == [
+        (None, [("INVALID_VALUE", "")]), (None, [("INVALID_VALUE", "")]), (None, [("INVALID_VALUE", "source")])
+    ]  # fmt: skip
+    assert codes((await plan(world, token=nobody))["errors"]) == [("NOT_PERMITTED", "")]
+
+
 async def test_what_is_left_out_or_null_is_not_managed(world: Gateway) -> None:
     await sync(
         world, roles=[{"key": "leads", "description": "of a shift", "grants": [MENU]}],
@@ -296,11 +308,9 @@ async def test_what_somebody_else_manages_is_a_conflict(world: Gateway) -> None:
 
 
 async def test_taking_over_is_asked_for_and_told_item_by_item(world: Gateway) -> None:
-    run = await planned(
-        world, users=[person("ana", displayName="Anna", roles=[role("agents")])], takeOver=True, maxRemovals=1
-    )
+    run = await planned(world, users=[person("ana", displayName="Anna", roles=[role("agents")])], takeOver=True)
 
-    assert run["takeOver"] is True
+    assert (run["takeOver"], run["brake"]) == (True, [])
     assert items(run) == [
         ("UPDATE", "e-ana", "users 0",
          "person `ana`: displayName: ana -> Anna; externalId: none -> e-ana; taken over from `manual`"),
