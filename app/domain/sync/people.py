@@ -54,15 +54,19 @@ class People:
         if found is not None and found.kind is UserKind.SERVICE:
             message = f"`{show(found.user_name)}` is a service account, and a sync brings people"
             unit.conflicts.append(Conflict(message, path=(*entry.path, "userName")))
+        other = None if found is None else self.current.users_by_external_id.get(entry.external_id or "")
+        if found is not None and other is not None and other.id != found.id:
+            message = f"the external id `{show(entry.external_id or '')}` is taken"
+            unit.conflicts.append(Duplicate(message, path=(*entry.path, "externalId")))
         return found
 
     def _read_attributes(self, entry: UserDesired, old: User | None, unit: Unit) -> User:
         wanted = self._read_wanted(entry, old, unit)
+        if old is not None and self.take_over:
+            return replace(wanted, source=self.current.source) if old.source != self.current.source else wanted
         if old is None or old == wanted:
             return wanted
         if old.source != self.current.source:
-            if self.take_over:
-                return replace(wanted, source=self.current.source)
             if old.status is not UserStatus.ACTIVE:
                 wanted = replace(wanted, status=old.status)  # to wake a person is for who manages the person
             for name, shown in _ATTRIBUTES.items():
@@ -70,7 +74,7 @@ class People:
                     message = f"`{shown}` of `{show(old.user_name)}` belongs to the source `{show(old.source)}`"
                     unit.conflicts.append(Conflict(message, path=(*entry.path, shown)))
             return old
-        if wanted.status is UserStatus.ACTIVE and old.id in self.current.held_down and not self.take_over:
+        if wanted.status is UserStatus.ACTIVE and old.id in self.current.held_down:
             what = "archived" if old.status is UserStatus.ARCHIVED else "suspended"
             message = f"`{show(old.user_name)}` was {what} by somebody else: wake the person by hand, or take over"
             unit.conflicts.append(Conflict(message, path=(*entry.path, "active")))
@@ -83,17 +87,25 @@ class People:
         external_id = entry.external_id or (None if old is None else old.external_id)
         display_name = None if isinstance(entry.display_name, Unchanged) else entry.display_name
         email = entry.email
+        shown = display_name or (name if old is None or entry.display_name is None else old.display_name)
         if old is not None and (old.external_id, old.user_name, old.display_name, old.email) == (
-            external_id, name, display_name or old.display_name, old.email if isinstance(email, Unchanged) else email
+            external_id, name, shown, old.email if isinstance(email, Unchanged) else email
         ):  # fmt: skip
             return self._with_status(old, entry)
-        try:
-            external_id = None if external_id is None else read_name(external_id, "externalId")
-            name = read_name(name, "userName")
-            display_name = None if display_name is None else read_name(display_name, "displayName")
-            email = email if email is None or isinstance(email, Unchanged) else read_email(email, "email")
-        except InvalidValue as error:
-            faults.append(error.under(*path))
+        read: dict[str, str] = {}
+        for field_name, text, reader in (
+            ("externalId", external_id, read_name), ("userName", name, read_name),
+            ("displayName", display_name, read_name),
+            ("email", None if isinstance(email, Unchanged) else email, read_email),
+        ):  # fmt: skip
+            try:
+                if text is not None:
+                    read[field_name] = reader(text, field_name)
+            except InvalidValue as error:
+                faults.append(error.under(*path))
+        external_id, name = read.get("externalId"), read.get("userName", name)
+        display_name = read.get("displayName")
+        email = email if isinstance(email, Unchanged) else read.get("email")
         if old is None:
             return User(
                 id=UserId(stamp.new_id(User)), user_name=name, display_name=display_name or name,
@@ -200,10 +212,11 @@ class People:
                 if taken is not None and taken.id in leaving and taken.id != units[0].holder:
                     units[0].needs.add(taken.id)
                 continue
+            keeping = [unit for unit in units if taken is not None and unit.holder == taken.id]
             for unit in units:
-                unit.conflicts.append(
-                    Duplicate(f"the user name `{show(name)}` is taken", path=(*unit.path, "userName"))
-                )
+                if keeping != [unit]:  # who keeps the name is in nobody's way
+                    message = f"the user name `{show(name)}` is taken"
+                    unit.conflicts.append(Duplicate(message, path=(*unit.path, "userName")))
 
 
 _ATTRIBUTES = {
