@@ -253,6 +253,8 @@ def compare_rows(
         if key is None or key in kept:
             continue
         kept.add(key)
+        if key not in mine and key[_UNTIL] is not None and key[_UNTIL] <= current.stamp.at:
+            continue
         place = (*path, str(index), "permission") if kind is Grant else (*path, str(index))
         if take_over:
             steps += [
@@ -260,7 +262,7 @@ def compare_rows(
                 for row in rows
                 if row.source != current.source and key_of_kind(row) == key
             ]
-        if key not in mine and (key[_UNTIL] is None or key[_UNTIL] > current.stamp.at):
+        if key not in mine:
             steps.append(Step(Change(None, _make(current.stamp, unit, kind, key)), place))
     if mine.keys() - kept:
         steps += [
