@@ -101,20 +101,21 @@ class Teller:
         old, new = change.before, change.after
         assert isinstance(new, Role | Team)
         if old is None:
-            return f"{noun} `{new.key}`"
+            values = (f"{_spell(name)}: {self._show(name, getattr(new, name))}" for name in names)
+            return f"{noun} `{new.key}` ({'; '.join(values)})"
         told = []
         if getattr(old, "archived", False) != new.archived:
             told.append("archived" if new.archived else "brought back")
         for name in names:
             before, after = getattr(old, name), getattr(new, name)
             if before != after:
-                told.append(f"{_spell(name)}: {self._show(before)} -> {self._show(after)}")
+                told.append(f"{_spell(name)}: {self._show(name, before)} -> {self._show(name, after)}")
         return f"{noun} `{new.key}`: " + ("; ".join(told) or "taken over")
 
-    def _show(self, value: Any) -> str:
-        if isinstance(value, tuple):
-            return ", ".join(sorted(self.roles[one] for one in value)) or "none"
-        return "none" if value is None else self.teams.get(value, str(value))
+    def _show(self, name: str, value: Any) -> str:
+        if name == "parents":
+            return ", ".join(sorted(self.roles.get(one, one) for one in value)) or "none"
+        return "none" if value is None else self.teams.get(value, value) if name == "parent" else str(value)
 
     def _place(self, row: Access) -> str:
         return f"level in `{row.product}`{self._scope(row.contract, None, None)}"
