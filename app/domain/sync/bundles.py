@@ -74,7 +74,7 @@ class Roles:
                 parents[self.directory.find_role(ref, unit, *entry.path, "parents", str(index))] = None
             except DomainError as error:
                 unit.faults.append(error)
-        return replace(wanted, parents=tuple(sorted(parents)))
+        return wanted if parents.keys() == {*old.parents} else replace(wanted, parents=tuple(sorted(parents)))
 
     def _read_grants(self, entry: RoleDesired, unit: Unit, path: Path) -> list[RowKey | None]:
         keys: list[RowKey | None] = []
