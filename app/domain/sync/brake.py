@@ -44,8 +44,8 @@ def measure(world: World, source: str, changes: Iterable[Change], losing: frozen
         old, new = change.before, change.after
         if isinstance(old, User):
             suspended += old.status is UserStatus.ACTIVE and isinstance(new, User) and new.status is not old.status
-        elif type(old) in _WORDS:
-            ended[type(old)] += 1
+        elif type(old) in _WORDS and old.source == source:  # type: ignore[union-attr]  # one of the rows
+            ended[type(old)] += 1  # what is taken over from another source stays, as ours
     managed: Counter[type] = Counter()
     people: set[str] = set(losing)
     active = 0
