@@ -4,7 +4,7 @@ It decides nothing about rules and guards, and nothing about safety: `weighing` 
 whole of it. The order of entries, and the same entry again, make no difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -102,10 +102,11 @@ def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) ->
         if not any_listed and not user_doubles and leaving:
             emptied.append("users")
         units += [unit for unit in map(people.leave, leaving) if unit is not None]
-    units += [unit for unit in map(people.leave, desired.leaving) if unit is not None]
+    left = {unit.holder for unit in units} | people.matched
+    going = (user for user in dict.fromkeys(desired.leaving) if user not in left)
+    units += [unit for unit in map(people.leave, going) if unit is not None]
     people.refuse_taken_names(_find_renamed(units))
-    _refuse_circles(current.world, units)
-    close(units)
+    settle(current.world, units)
     return SyncPlan(tuple(units), unchanged, frozenset(people.matched), tuple(emptied), is_doubtful)
 
 
@@ -116,12 +117,18 @@ def _single_out(entries: Iterable[E] | None, noun: str, key: object) -> tuple[li
     for entry in entries or ():
         name: str = key(entry)  # type: ignore[operator]  # a function from an entry to its key
         first = found.setdefault(name, entry)
-        if first is entry or replace(entry, path=first.path) == first:
+        if first is entry or replace(entry, path=first.path) == first or _say(entry) == _say(first):
             continue
         unit = doubles.setdefault(name, Unit(noun, name, first.path))  # type: ignore[arg-type]  # one of the nouns
         where = " ".join(first.path)
         unit.faults.append(Duplicate(f"`{name}` is listed at `{where}` as well, and otherwise", path=entry.path))
     return [entry for name, entry in found.items() if name not in doubles], list(doubles.values())
+
+
+def _say(entry: UserDesired | RoleDesired | TeamDesired) -> dict[str, object]:
+    """What an entry asks for, wherever it stands and in whatever order it lists things."""
+    said = {name: getattr(entry, name) for name in entry.__dataclass_fields__ if name != "path"}
+    return {name: frozenset(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 def _spoil(one: Spoiled) -> Unit:
@@ -148,16 +155,24 @@ def _find_renamed(units: Iterable[Unit]) -> set[str]:
     }
 
 
-def _refuse_circles(world: World, units: list[Unit]) -> None:
-    changes = [
-        step.change
-        for unit in units
-        if unit.noun != "user" and unit.is_sound
-        for step in unit.steps
-        if unit.holder == step.change.record.id
-    ]
-    if changes:
-        refuse_circles(world.changed(changes), units)
+def settle(world: World, units: Sequence[Unit]) -> None:
+    """Faults of the units that cannot be done once those are left out in whose way something stands.
+
+    Those that build upon one of them; and those that would make a circle without one.
+    """
+    close(units)
+    while any_circle(world, units):
+        close(units)
+
+
+def any_circle(world: World, units: Iterable[Unit]) -> bool:
+    """Whether roles or teams would include themselves; faults are left with the units that make them."""
+    able = [unit for unit in units if unit.noun != "user" and unit.is_sound]
+    changes = [step.change for unit in able for step in unit.steps if unit.holder == step.change.record.id]
+    if not changes:
+        return False
+    refuse_circles(world.changed(changes), able)
+    return any(not unit.is_sound for unit in able)
 
 
 def close(units: Iterable[Unit]) -> None:

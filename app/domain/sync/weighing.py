@@ -4,6 +4,7 @@ People alike in everything that rules and guards look at are judged once: the sa
 hundred thousand people cost what their few thousand kinds do, and each is answered as if judged alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,17 +13,17 @@ from app.domain.authority import Authority
 from app.domain.catalog import Polarity
 from app.domain.changes import Stamp, Wish, refuse_violations
 from app.domain.compiled import Program
-from app.domain.errors import DependentsExist, DomainError, PrerequisiteNotMet
+from app.domain.errors import Conflict, DependentsExist, DomainError, PrerequisiteNotMet
 from app.domain.guards import Guard, guard_owners
-from app.domain.holders import HolderId, Role, StoredFact, SubscriberLink, Team, User, UserId
+from app.domain.holders import Grant, HolderId, Limit, Role, StoredFact, SubscriberLink, Team, User, UserId
 from app.domain.rights import Subject
 from app.domain.sync.desired import SyncMode
-from app.domain.sync.diff import SyncPlan, close
+from app.domain.sync.diff import SyncPlan, settle
 from app.domain.sync.units import Unit, key_of
 from app.domain.violations import Judgement
 from app.domain.world import Change, HolderRows, World
 
-Profile = frozenset[Any]
+Profile = frozenset[tuple[Any, int]]  # what the rows of a person say, and how often each
 MAX_ROUNDS = 50  # of PARTIAL: each drops at least one unit; what does not settle is refused whole
 
 
@@ -56,19 +57,27 @@ def weigh(
     mode: SyncMode,
     active_owners: int,
 ) -> Weighed:
-    """Judges a plan. With PARTIAL, units that break a rule are dropped until the rest breaks none."""
+    """Judges a plan. With PARTIAL, units that break a rule are dropped until the rest breaks none.
+
+    With ATOMIC nothing may be done where anything stands in the way of any unit.
+    """
+    losing: frozenset[UserId] = frozenset()
     for _ in range(MAX_ROUNDS):
         units = [unit for unit in plan.units if unit.is_sound]
         kinds = find_kinds(world, units, authority.caller)
         scale = _Scale(program, world, units, kinds, authority, stamp)
         errors = scale.find_errors(active_owners)
         left = scale.blame(errors)
+        losing = scale.find_losing()
+        is_whole = len(units) == len(plan.units)
         if not errors:
-            return Weighed(changes=_changes_of(units), errors=(), losing=scale.find_losing())
-        close(plan.units)
+            may_be = is_whole or mode is SyncMode.PARTIAL
+            return Weighed(changes=_changes_of(units) if may_be else (), errors=(), losing=losing)
+        settle(world, plan.units)
         if mode is SyncMode.ATOMIC or left:
-            return Weighed(changes=(), errors=tuple(left), losing=scale.find_losing())
-    raise AssertionError("each round drops a unit, and units are fewer than a plan can have rounds")
+            return Weighed(changes=(), errors=tuple(left), losing=losing)
+    message = f"after {MAX_ROUNDS} rounds of leaving out what is refused there is still more: mend what is refused"
+    return Weighed(changes=(), errors=(Conflict(message),), losing=losing)
 
 
 def _changes_of(units: Iterable[Unit]) -> tuple[Change, ...]:
@@ -112,8 +121,9 @@ def _kind_of(world: World, user: UserId, changes: Iterable[Change], alone: set[U
         else:
             signs += [(mark, *_tell(row)) for mark, row in (("-", change.before), ("+", change.after)) if row]
     rows = world.rows.get(user)
-    profile: Profile = frozenset() if rows is None else frozenset(map(_tell, rows))
-    return None if record is None else record.status, profile, frozenset(signs)
+    profile: Profile = frozenset() if rows is None else frozenset(Counter(map(_tell, rows)).items())
+    standing = None if record is None else (record.status, record.kind)
+    return standing, profile, frozenset(Counter(signs).items())
 
 
 def _sign_of_user(change: Change) -> tuple[object, ...]:
@@ -131,9 +141,16 @@ def _tell(row: Any) -> tuple[object, ...]:
         return SubscriberLink, row.contract, row.valid_from, row.valid_until
     if isinstance(row, StoredFact):
         return StoredFact, row.contract, row.name, row.text
-    if hasattr(row, "node"):
+    if isinstance(row, Grant):
+        return _tell_with_source(row)
+    if isinstance(row, Limit):
         return type(row), row.node, row.value, row.contract, row.valid_from, row.valid_until
     return type(row), key_of(row)
+
+
+def _tell_with_source(row: Grant) -> tuple[object, ...]:
+    """What a grant says, and who says it: a refusal names the grants of other sources."""
+    return Grant, row.node, row.value, row.contract, row.valid_from, row.valid_until, row.source
 
 
 def _find_reached(world: World, bundles: Iterable[Unit]) -> list[UserId]:
@@ -186,6 +203,7 @@ class _Scale:
         stamp: Stamp,
     ) -> None:
         self.program = program
+        self.world = world
         self.authority = authority
         self.stamp = stamp
         self.kinds = kinds
@@ -199,6 +217,7 @@ class _Scale:
         self.paths: Mapping[str, tuple[str, ...]] = {record: ("#", record) for record in self.step_of}
         before = _directory_of(world, [authority.caller, *(kind.people[0] for kind in kinds)])
         self.judgement = Judgement(program, before, _changes_of(self.judged))
+        self.without: dict[str, Judgement] = {}  # all but the unit of this holder
 
     def find_errors(self, active_owners: int) -> list[DomainError]:
         """Every rule and guard that stands in the way; paths are of those who stand for others."""
@@ -223,10 +242,55 @@ class _Scale:
                 left.append(error)
                 continue
             unit, number = self.step_of[error.path[1]]
+            if isinstance(error, PrerequisiteNotMet | DependentsExist) and error.holder == unit.holder:
+                unit, number = self._find_culprit(error, unit, number)
             kind = self.kind_of.get(UserId(unit.holder))
             for other in [unit] if kind is None else kind.units:
-                other.faults.append(_readdress(error, unit, other, number))
+                other.faults.append(self._readdress(error, unit, other, number))
         return left
+
+    def _find_culprit(self, error: PrerequisiteNotMet | DependentsExist, unit: Unit, number: int) -> tuple[Unit, int]:
+        """The unit without which a holder would break nothing: its own if that is one, or one that it includes."""
+        judgement = self.judgement
+        included = judgement.before.included_in(unit.holder) | judgement.after.included_in(unit.holder)
+        others = sorted((one for one in self.bundles if one.holder in included), key=lambda one: one.subject)
+        for one in (unit, *others) if others else ():
+            if not self._breaks_without(one, error, unit.holder):
+                return (unit, number) if one is unit else (one, _find_step(one, error))
+        return unit, number
+
+    def _breaks_without(self, unit: Unit, error: PrerequisiteNotMet | DependentsExist, holder: str) -> bool:
+        """Whether a holder would break the same were a unit left out."""
+        if unit.holder not in self.without:
+            rest = _changes_of(one for one in self.judged if one is not unit)
+            self.without[unit.holder] = Judgement(self.program, self.judgement.before, rest)
+        nodes = {error.node} if isinstance(error, PrerequisiteNotMet) else {*error.dependents}
+        numbers = {self.program.catalog.number_of[node] for node in nodes}
+        violations = self.without[unit.holder].violations(self.stamp.at, [holder])  # type: ignore[list-item]  # any holder
+        return any(violation.failure.number in numbers for violation in violations)
+
+    def _readdress(self, error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
+        """An error of one who stands for another, told of that other, where the input asks for the same."""
+        if number < 0:
+            return replace(error, path=standing.path)
+        if standing is other:
+            return replace(error, path=standing.steps[number].path)
+        path = _find_same_path(standing, other, number)
+        if isinstance(error, PrerequisiteNotMet):
+            fixes = tuple(frozenset(_turn(part, standing, other) for part in fix) for fix in error.fixes)
+            holder = other.holder if error.holder == standing.holder else error.holder
+            return replace(error, path=path, holder=holder, fixes=fixes)
+        if isinstance(error, DependentsExist) and error.holder == standing.holder:
+            message = self._name_rows_of(other, standing, error.message)
+            return replace(error, message=message, path=path, holder=other.holder)
+        return replace(error, path=path)
+
+    def _name_rows_of(self, other: Unit, standing: Unit, message: str) -> str:
+        """A message that names rows of one who stands for another, with the rows of that other."""
+        theirs = {_tell_with_source(row): row.id for row in self.world.rows_of(other.holder).grants}
+        for row in self.world.rows_of(standing.holder).grants:
+            message = message.replace(f"(row {row.id})", f"(row {theirs.get(_tell_with_source(row), row.id)})")
+        return message
 
     # ------------------------------------------------------------------ who loses
 
@@ -274,18 +338,12 @@ def _takes(change: Change) -> bool:
     return old is not None
 
 
-def _readdress(error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
-    """An error of one who stands for another, told of that other, where the input asks for the same."""
-    if standing is other:
-        return replace(error, path=standing.steps[number].path)
-    path = _find_same_path(standing, other, number)
-    if isinstance(error, PrerequisiteNotMet):
-        fixes = tuple(frozenset(_turn(part, standing, other) for part in fix) for fix in error.fixes)
-        holder = other.holder if error.holder == standing.holder else error.holder
-        return replace(error, path=path, holder=holder, fixes=fixes)
-    if isinstance(error, DependentsExist) and error.holder == standing.holder:
-        return replace(error, path=path, holder=other.holder)
-    return replace(error, path=path)
+def _find_step(unit: Unit, error: PrerequisiteNotMet | DependentsExist) -> int:
+    """The step of a unit that is about the right of an error; -1: none is."""
+    for number, step in enumerate(unit.steps):
+        if getattr(step.change.record, "node", None) == error.node:
+            return number
+    return -1
 
 
 def _turn(suggestion: Any, standing: Unit, other: Unit) -> Any:
