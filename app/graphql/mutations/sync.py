@@ -1,12 +1,11 @@
 """Sync: what a source wants is planned, and a plan applied."""
 
-import dataclasses
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
 
 from app.catalogs.feeds import FeedFormat
 from app.domain.callers import OPERATIONS
@@ -83,6 +82,15 @@ class SyncTeamInput:
     )
 
 
+def _keep_as_it_is(_type: type, value: Mapping[str, Any], _context: object) -> Any:
+    """What a client gave, checked by the schema: a feed is written of it, and making objects of it takes longest."""
+    return value
+
+
+for _entry in (SyncUserInput, SyncRoleInput, SyncTeamInput):
+    _entry.__strawberry_definition__.from_input = _keep_as_it_is  # type: ignore[union-attr]  # put there above
+
+
 @strawberry.input(
     description="The desired state of everything that `source` manages. A list left out, at any depth, is not managed; "
     "a list given is complete: who is missing is suspended, what is missing ends. At least one is given. What does not "
@@ -111,17 +119,21 @@ class SyncInput:
     )
     idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=KEY)
 
-    def options(self) -> planning.PlanOptions:
-        return planning.PlanOptions(
-            source=self.source, mode=self.mode, take_over=self.take_over, max_removals=given(self.max_removals),
-            idempotency=_read_key(self, self.idempotency_key),
-        )  # fmt: skip
+    def options(self, feed: Feed | None) -> planning.PlanOptions:
+        options = planning.PlanOptions(
+            source=self.source, mode=self.mode, take_over=self.take_over, max_removals=given(self.max_removals)
+        )
+        key = given(self.idempotency_key)
+        if key is None or feed is None:
+            return options
+        return replace(options, idempotency=IdempotencyKey(key, planning.fingerprint_feed(feed, options)))
 
     def feed(self) -> Feed | None:
         """The lists as a document, so that they are read, kept and compared again like those of a file; None: none."""
         lists = {name: given(getattr(self, name)) for name in ("users", "roles", "teams")}
-        document = {name: _write(items) for name, items in lists.items() if items is not None}
-        return Feed(FeedFormat.YAML, [json.dumps(document, separators=(",", ":")).encode()]) if document else None
+        document = {name: entries for name, entries in lists.items() if entries is not None}
+        text = json.dumps(document, separators=(",", ":"), default=print_moment)
+        return Feed(FeedFormat.YAML, [text.encode()]) if document else None
 
 
 @strawberry.input(description="A plan that was looked through and is to be done.")
@@ -138,24 +150,11 @@ class ApplySyncInput:
     idempotency_key: str | None = strawberry.field(default=strawberry.UNSET, description=KEY)
 
     def options(self) -> applying.ApplyOptions:
+        key = given(self.idempotency_key)
         return applying.ApplyOptions(
             fingerprint=self.fingerprint, override_brake=self.override_brake, reason=self.reason or None,
-            idempotency=_read_key(self, self.idempotency_key),
+            idempotency=None if key is None else IdempotencyKey(key, fingerprint_input(self)),
         )  # fmt: skip
-
-
-def _read_key(asked: SyncInput | ApplySyncInput, key: str | None) -> IdempotencyKey | None:
-    return None if given(key) is None else IdempotencyKey(str(key), fingerprint_input(asked))
-
-
-def _write(value: Any) -> Any:
-    """An input as a feed says it; what was left out stays out, since null is something else."""
-    if dataclasses.is_dataclass(value):
-        named = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {to_camel_case(name): _write(item) for name, item in named.items() if item is not strawberry.UNSET}
-    if isinstance(value, list):
-        return [_write(item) for item in value]
-    return print_moment(value) if isinstance(value, datetime) else value
 
 
 @strawberry.type(description="What came of planning, or of applying a plan.")
@@ -191,7 +190,8 @@ class SyncMutations:
     async def plan_sync(
         self, info: Info, input: Annotated[SyncInput, strawberry.argument(description="What the source wants.")]
     ) -> SyncPayload:
-        services, caller, feed, options = info.context.services, info.context.caller, input.feed(), input.options()
+        services, caller, feed = info.context.services, info.context.caller, input.feed()
+        options = input.options(feed)
         if feed is None:
             return await _show(info, await planning.refuse_nothing(services, caller, options=options))
         return await _show(info, await planning.plan_sync(services, caller, feed, options=options))

@@ -104,6 +104,25 @@ async def test_values_are_those_of_every_other_mutation(world: Gateway) -> None:
     ]
 
 
+async def test_what_stands_in_the_document_means_the_same_as_variables(world: Gateway) -> None:
+    """Enums, times and defaults included."""
+    document = """mutation { planSync(input: {source: "hr", mode: PARTIAL, users: [{
+      externalId: "e-dora", userName: "dora", email: null, teams: [{key: "support"}],
+      access: [{contract: {number: "C-1"}, product: "core", level: ADMINISTRATOR}],
+      roles: [{role: {key: "agents"}, validUntil: "2026-07-01T02:00:00.5+02:00"}]
+    }], teams: [{key: "day", kind: QUEUE, parent: null}]}) { run { fingerprint } errors { message } } }"""
+    window = {"validUntil": "2026-07-01T00:00:00.500000Z"}
+
+    inline = (await world.gql(document))["planSync"]
+    run = await planned(
+        world, mode="PARTIAL", teams=[{"key": "day", "kind": "QUEUE"}],
+        users=[person("dora", email=None, teams=[{"key": "support"}], access=[level(rung="ADMINISTRATOR")],
+                      roles=[role("agents", **window)], active=True)],
+    )  # fmt: skip
+
+    assert inline == {"run": {"fingerprint": run["fingerprint"]}, "errors": []}
+
+
 def role_of(**grant: Any) -> Answer:
     return {"roles": [{"key": "good", "grants": []}, {"key": "leads", "grants": [grant]}]}
 
@@ -509,7 +528,7 @@ async def test_without_a_key_each_is_a_run_of_its_own(world: Gateway) -> None:
         {"users": [person("dora")], "mode": "PARTIAL"},
         {"users": [person("dora")], "source": "idp"},
         {"users": [person("dora")], "maxRemovals": 3},
-        {"users": [person("dora")], "roles": None},
+        {"users": [person("dora")], "roles": []},
     ],
 )
 async def test_another_request_under_a_used_key_is_refused(world: Gateway, other: Answer) -> None:
