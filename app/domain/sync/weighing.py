@@ -15,7 +15,19 @@ from app.domain.changes import Stamp, Wish, refuse_violations
 from app.domain.compiled import Program
 from app.domain.errors import Conflict, DependentsExist, DomainError, PrerequisiteNotMet
 from app.domain.guards import Guard, guard_owners
-from app.domain.holders import Grant, HolderId, Limit, Role, StoredFact, SubscriberLink, Team, User, UserId
+from app.domain.holders import (
+    Assignment,
+    Grant,
+    HolderId,
+    Limit,
+    Membership,
+    Role,
+    StoredFact,
+    SubscriberLink,
+    Team,
+    User,
+    UserId,
+)
 from app.domain.rights import Subject
 from app.domain.sync.desired import SyncMode
 from app.domain.sync.diff import SyncPlan, settle
@@ -242,8 +254,10 @@ class _Scale:
                 left.append(error)
                 continue
             unit, number = self.step_of[error.path[1]]
-            if isinstance(error, PrerequisiteNotMet | DependentsExist) and error.holder == unit.holder:
-                unit, number = self._find_culprit(error, unit, number)
+            if isinstance(error, PrerequisiteNotMet | DependentsExist):
+                if error.holder == unit.holder:
+                    unit, number = self._find_culprit(error, unit, number)
+                number = self._find_bringing(unit, error, number)
             kind = self.kind_of.get(UserId(unit.holder))
             for other in [unit] if kind is None else kind.units:
                 other.faults.append(self._readdress(error, unit, other, number))
@@ -268,6 +282,20 @@ class _Scale:
         numbers = {self.program.catalog.number_of[node] for node in nodes}
         violations = self.without[unit.holder].violations(self.stamp.at, [holder])  # type: ignore[list-item]  # any holder
         return any(violation.failure.number in numbers for violation in violations)
+
+    def _find_bringing(self, unit: Unit, error: PrerequisiteNotMet | DependentsExist, number: int) -> int:
+        """The step of a unit that gives, or takes, a role or a team with the right of an error; else the one given."""
+        right = self.program.catalog.number_of[error.node]
+        is_gain = isinstance(error, PrerequisiteNotMet)
+        for place, step in enumerate(unit.steps):
+            row = step.change.after if is_gain else step.change.before
+            if isinstance(row, Assignment | Membership) and (step.change.before is None) is is_gain:
+                at = max(self.stamp.at, row.valid_from or self.stamp.at)
+                included = row.role if isinstance(row, Assignment) else row.team
+                value = self.judgement.evaluation(is_gain, row.contract, at).value_of(included)
+                if self.program.holds_any(value, right):
+                    return place
+        return number
 
     def _readdress(self, error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
         """An error of one who stands for another, told of that other, where the input asks for the same."""
