@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from app.web.scim.faults import ScimFault
 from app.web.scim.patches import (
     MAX_OPERATIONS,
+    MAX_OTHERS,
+    MAX_REMOVED,
     MembersPatch,
     apply_operations,
     read_members,
@@ -84,7 +86,18 @@ def test_a_body_of_another_schema_is_refused() -> None:
 def test_requests_are_bounded() -> None:
     one = {"op": "add", "path": "title", "value": "x"}
     assert refuse(*[one] * (MAX_OPERATIONS + 1))[:2] == (400, "tooMany")
-    assert refuse(*[{**one, "path": "urn:x:" + "y" * 200}] * 400)[:2] == (400, "tooMany")
+    assert refuse(*[one] * (MAX_OTHERS + 1))[:2] == (400, "tooMany")
+    assert refuse(*[{**one, "path": "urn:x:" + "y" * 1000}] * 80)[:2] == (400, "tooMany")
+    few = [{"value": str(index)} for index in range(MAX_REMOVED + 1)]
+    assert refuse({"op": "remove", "path": "roles", "value": few})[:2] == (400, "tooMany")
+    assert refuse(*[{"op": "add", "path": "roles", "value": few}] * 10)[:2] == (400, "tooMany")
+
+
+def test_but_not_in_members() -> None:
+    many = [{"value": str(index)} for index in range(2 * MAX_VALUES)]
+    one_by_one = [{"op": "remove", "path": f'members[value eq "{index}"]'} for index in range(MAX_OPERATIONS - 1)]
+
+    assert len(patch_members({"op": "add", "path": "members", "value": many}, *one_by_one).removed) == len(one_by_one)
 
 
 # ---------------------------------------------------------------------- a person

@@ -4,7 +4,7 @@ Members of a group are applied here, by id, so that a group need not be loaded t
 else by scim2-models.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from app.web.scim.faults import ScimFault
 from app.web.scim.resources import MAX_VALUES, POLICY, Group, Person, check_content, check_name, read_name
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-MAX_OPERATIONS = 1000  # of one request: identity providers send some dozens
+MAX_OPERATIONS = 1000  # of one request: each may be about one member of a group
+MAX_OTHERS = 100  # of these, about anything but members: each looks through the whole resource
+MAX_REMOVED = 100  # values named by one removal, members aside: each is compared with each that is there
 MAX_PATHS = 64 * 1024  # characters of all paths of one request: each is parsed
 TEAM = PREFIX_OF[Team]
 _KINDS = frozenset({"add", "remove", "replace"})
@@ -58,9 +60,22 @@ def read_operations(model: type[Person] | type[Group], content: dict[str, Any]) 
     if len(listed) > MAX_OPERATIONS:
         raise ScimFault(400, f"one request has at most {MAX_OPERATIONS} operations", "tooMany")
     operations = tuple(_read_operation(model, one) for one in listed)
-    if sum(len(one.path or "") for one in operations) > MAX_PATHS:
-        raise ScimFault(400, "the paths of this request are too long", "tooMany")
+    _check_bounds(operations)
     return operations
+
+
+def _check_bounds(operations: Sequence[Operation]) -> None:
+    others = [one for one in operations if one.attribute != "members"]
+    values = [len(one.value) for one in others if isinstance(one.value, list)]
+    removed = [len(one.value) for one in others if one.kind == "remove" and isinstance(one.value, list)]
+    for found, most, what in (
+        (len(others), MAX_OTHERS, "operations on anything but members"),
+        (sum(values), MAX_VALUES, "values, members aside"),
+        (max(removed, default=0), MAX_REMOVED, "values in one removal, members aside"),
+        (sum(len(one.path or "") for one in operations), MAX_PATHS, "characters in all of its paths"),
+    ):
+        if found > most:
+            raise ScimFault(400, f"one request has at most {most} {what}", "tooMany")
 
 
 def _read_operation(model: type[Person] | type[Group], given: object) -> Operation:
@@ -78,7 +93,6 @@ def _read_operation(model: type[Person] | type[Group], given: object) -> Operati
     )  # fmt: skip
     if operation.path is not None:
         check_name(model, operation.path, scim_type="invalidPath")
-        _check_size(operation)
     elif operation.kind == "remove":
         raise ScimFault(400, "a `remove` needs a `path`: it would remove everything", "noTarget")
     elif not isinstance(operation.value, dict):
@@ -90,12 +104,6 @@ def _read_operation(model: type[Person] | type[Group], given: object) -> Operati
     if operation.kind == "replace" and not operation.has_value:
         raise ScimFault(400, "a `replace` needs a `value`; null clears", "invalidValue")
     return operation
-
-
-def _check_size(operation: Operation) -> None:
-    value = operation.value
-    if isinstance(value, list) and len(value) > MAX_VALUES and operation.attribute != "members":
-        raise ScimFault(400, f"`{operation.path}` is given more than {MAX_VALUES} values", "tooMany")
 
 
 def apply_operations(resource: Person | Group, operations: Iterable[Operation]) -> Any:
