@@ -76,7 +76,7 @@ class _Job:
         """How far it is."""
         told: dict[str, Any] = {"phase": self.phase, "seconds": round(monotonic() - self.since, 1)}
         if self.phase == "receiving":
-            told |= {"bytes": self.upload.size, "lines": self.upload.lines}
+            told |= {"bytes": self.upload.received, "lines": self.upload.lines}
         elif self.phase == Phase.READING:
             told |= {"bytes": self.upload.read, "total": self.upload.size}
         return {"progress": told}

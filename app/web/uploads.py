@@ -23,7 +23,7 @@ class Upload:
         self.size = 0
         self.lines = 0
         self.read = 0  # by the present reader
-        self._received = 0
+        self.received = 0  # packed, where it comes so
         self._held = bytearray()
         self._file = TemporaryFile(prefix="permgate-feed-", buffering=0)  # noqa: SIM115  # closed as this is left
         self._unpacker = zlib.decompressobj(_GZIP) if packed else None
@@ -47,8 +47,8 @@ class Upload:
 
     async def take(self, chunk: bytes) -> None:
         """Takes what has come next. Raises `ProtocolFault` where it is too much, or no gzip, or finds no room."""
-        self._received += len(chunk)
-        if self._received > self.limit:
+        self.received += len(chunk)
+        if self.received > self.limit:
             self._refuse_size()
         self._held += chunk
         if len(self._held) >= PART:
