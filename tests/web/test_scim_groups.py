@@ -60,6 +60,14 @@ async def test_a_group_is_made_with_its_members(provider: Provider) -> None:
     assert (shown["$ref"], shown["display"]) == (f"/scim/v2/Groups/{group['id']}", "Night shift")
 
 
+async def test_a_name_is_kept_in_one_form(provider: Provider) -> None:
+    group = await provider.create_group("e\u0301quipe", provider.gateway.ids["ana"])
+
+    assert (group["displayName"], len(group["members"])) == ("\u00e9quipe", 1)
+    assert (await team_of(provider.gateway, group["id"]))["key"] == "\u00e9quipe"
+    assert (await provider.get("/Groups", filter='displayName eq "E\u0301quipe"'))["totalResults"] == 1
+
+
 @each_of("name", ["support", "Support", "SUPPORT"])
 async def test_a_group_that_is_there_is_not_made_twice(world: Gateway, name: str) -> None:
     async with world.unchanged():

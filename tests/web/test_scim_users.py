@@ -204,6 +204,18 @@ async def test_who_has_left_and_is_brought_again_is_who_they_were(provider: Prov
     assert values_of(again, "roles") == ["writers"]
 
 
+async def test_names_are_kept_in_one_form(provider: Provider) -> None:
+    user = await provider.create("e\u0301va", externalId="e\u0301-1")
+
+    assert (user["userName"], user["externalId"]) == ("\u00e9va", "\u00e9-1")
+    for asked in ('externalId eq "e\u0301-1"', 'externalId eq "\u00e9-1"', 'userName eq "E\u0301VA"'):
+        assert (await provider.get("/Users", filter=asked))["totalResults"] == 1
+    async with provider.gateway.unchanged():
+        body = {"schemas": [USER], "userName": "uma", "externalId": "e\u0301-1"}
+        assert fault_of(await provider.call("POST", "/Users", body))[:2] == (409, "uniqueness")
+        assert await put(provider, {**user, "userName": "e\u0301va"}, externalId="e\u0301-1") == user
+
+
 # ---------------------------------------------------------------------- replaced
 
 

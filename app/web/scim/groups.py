@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from scim2_models import Context
 
@@ -47,7 +48,7 @@ def read_group(content: dict[str, Any], seen: TeamSeen | None) -> TeamAsked:
     context = Context.RESOURCE_CREATION_REQUEST if seen is None else Context.RESOURCE_REPLACEMENT_REQUEST
     asked = Group.model_validate(rest, scim_ctx=context, scim_policy=POLICY)
     listed = [value for name, value in content.items() if name.lower() == "members"]
-    name = asked.display_name or ""
+    name = normalize("NFC", asked.display_name or "")
     return TeamAsked(
         key=name if seen is None else None,
         display_name=UNCHANGED if seen is not None and seen.team.display_name == name else name,

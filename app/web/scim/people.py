@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from scim2_models import Context
 
@@ -143,8 +144,8 @@ def _desire(
     return UserDesired(
         path=(),
         id=None if seen is None else seen.user.id,
-        external_id=external_id,
-        user_name=user_name,
+        external_id=None if external_id is None else normalize("NFC", external_id),
+        user_name=normalize("NFC", user_name),  # in the form in which names are kept and compared
         display_name=user_name if display_name is None else display_name,
         email=email,
         active=active,

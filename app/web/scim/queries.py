@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 from scim2_models import Context, ResponseParameters, ScimFilter, SearchRequest
 from starlette.requests import Request
@@ -127,7 +128,9 @@ async def list_users(asking: Asking) -> Response:
     search = _read_search(asking.parameters, Person)
     narrowed = narrow(None if search.filter is None else search.filter.ast)
     wanted = PeopleAsked(
-        id=narrowed.id, external_id=narrowed.external_id, user_name=narrowed.user_name, active=narrowed.active,
+        id=narrowed.id,
+        external_id=None if narrowed.external_id is None else normalize("NFC", narrowed.external_id),
+        user_name=narrowed.user_name, active=narrowed.active,
         search=narrowed.search,
     )  # fmt: skip
     start, count = _read_page(search)
