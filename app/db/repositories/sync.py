@@ -135,8 +135,8 @@ class Sync:
         statement = select(RUNS.c.number, order.label("place")).where(RUNS.c.status == SyncStatus.APPLIED)
         if changed:  # one with nothing to do has a revision as well: the one at which it was found so
             statement = statement.join(
-                ENTRIES, and_(ENTRIES.c.revision == RUNS.c.revision, ENTRIES.c.source == RUNS.c.source)
-            ).where(RUNS.c.revision > RUNS.c.base_revision)
+                ENTRIES, and_(ENTRIES.c.revision == RUNS.c.revision, ENTRIES.c.at == RUNS.c.applied_at)
+            ).where(ENTRIES.c.source == RUNS.c.source, RUNS.c.revision > RUNS.c.base_revision)
         placed = statement.subquery()
         last = select(placed.c.number).where(placed.c.place == 1)
         rows = await self.reader.rows(select(RUNS).where(RUNS.c.number.in_(last)))

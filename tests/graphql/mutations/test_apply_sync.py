@@ -97,6 +97,30 @@ async def test_the_answer_is_of_the_revision_that_it_brought_about(world: Gatewa
     assert done["items"]["totalCount"] == 4
 
 
+async def test_fields_of_one_document_are_done_in_order_each_seen_as_it_is_after_it(world: Gateway) -> None:
+    run = await planned(world, users=[DORA])
+    before = await world.revision()
+    document = """mutation($plan: ID!, $fingerprint: String!) {
+      before: planSync(input: {source: "hr", users: [{externalId: "e-emil", userName: "emil"}]}) {
+        run { baseRevision items(action: CREATE) { totalCount } }
+      }
+      apply: applySync(input: {plan: $plan, fingerprint: $fingerprint}) { run { status items { totalCount } } }
+      after: planSync(input: {source: "hr", users: [{externalId: "e-emil", userName: "emil"}], maxRemovals: 0}) {
+        run { baseRevision items(action: REMOVE) { totalCount } } warnings { code }
+      }
+    }"""
+
+    data = await world.gql(document, {"plan": run["id"], "fingerprint": run["fingerprint"]})
+
+    assert data == {
+        "before": {"run": {"baseRevision": str(before), "items": {"totalCount": 1}}},
+        "apply": {"run": {"status": "APPLIED", "items": {"totalCount": 4}}},
+        "after": {
+            "run": {"baseRevision": str(before + 1), "items": {"totalCount": 3}}, "warnings": [{"code": "BRAKE"}] * 3
+        },
+    }  # fmt: skip
+
+
 async def test_applied_twice_it_gives_its_run_and_the_plan_after_it_is_empty(world: Gateway) -> None:
     run = await planned(world, users=[DORA])
     done = await applied(world, run, reason="once")

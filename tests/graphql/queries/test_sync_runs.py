@@ -48,6 +48,31 @@ async def test_each_tells_what_became_of_it(world: Gateway) -> None:
     ]
 
 
+async def test_each_has_items_of_its_own_however_many_are_asked_for_at_once(world: Gateway) -> None:
+    for name in ("dora", "emil"):
+        await planned(world, source=name, users=[person(f"{name}{number}") for number in range(3)])
+    document = """{ syncRuns { edges { node {
+      source
+      one: items(first: 1) { totalCount edges { node { subject } } }
+      created: items(first: 2, action: CREATE) { totalCount edges { node { subject } } }
+      ended: items(action: REMOVE) { totalCount edges { node { subject } } }
+    } } } }"""
+
+    data = await world.gql(document)
+
+    def told(*names: str) -> list[Answer]:
+        return [{"node": {"subject": f"e-{name}"}} for name in names]
+
+    assert [edge["node"] for edge in data["syncRuns"]["edges"]] == [
+        {
+            "source": name, "one": {"totalCount": 3, "edges": told(f"{name}0")},
+            "created": {"totalCount": 3, "edges": told(f"{name}0", f"{name}1")},
+            "ended": {"totalCount": 0, "edges": []},
+        }
+        for name in ("emil", "dora")
+    ]  # fmt: skip
+
+
 async def test_pages_to_the_end_and_what_is_planned_meanwhile_moves_none(world: Gateway) -> None:
     runs = [(await planned(world, users=[person(f"p{number}")]))["id"] for number in range(5)]
 
