@@ -293,9 +293,11 @@ class _Applying:
         """Applies a plan that was looked at before."""
         found = self.gateway.find(run)
         if found is None:
-            return self._end({"run": None, "errors": [
-                {"code": "NOT_FOUND", "message": f"there is no plan `{run}`", "path": ["plan"]}
-            ], "warnings": []}, REFUSED)  # fmt: skip
+            error = {"code": "NOT_FOUND", "message": f"there is no plan `{run}`", "path": ["plan"]}
+            answer: Data = {"run": None, "errors": [error], "warnings": [], "repeated": False}
+            if self.output == "text":
+                print_faults(answer["errors"])
+            return self._end(answer, REFUSED)
         found = {**found, "fingerprint": fingerprint}
         state = self._apply_answer({"run": found, "errors": [], "warnings": [], "repeated": False}, again=False)
         assert state is not None, "it is not planned anew"
@@ -310,12 +312,12 @@ class _Applying:
         if is_braked and not self.override_brake:
             complain("stopped by the brake: look at the plan; to let it pass: --max-removals N, or --override-brake "
                      "--reason TEXT")  # fmt: skip
-            return self._end(answer, REFUSED, shown=True)
+            return self._end(answer, REFUSED)
         if run is None or run["status"] != "PLANNED" or (state == REFUSED and not is_braked):
-            return self._end(answer, state, shown=True)
+            return self._end(answer, state)
         if state != APPLIED and not self._is_wanted():
             complain("not applied")
-            return self._end(answer, CHANGES, shown=True)
+            return self._end(answer, CHANGES)
         with telling_progress() as progress:
             progress.begin("applying")
             done = self.gateway.apply(run, override_brake=self.override_brake, reason=self.reason)
@@ -332,7 +334,7 @@ class _Applying:
     def _is_wanted(self) -> bool:
         return self.yes or click.confirm("Apply?", default=False, err=True)
 
-    def _end(self, answer: Data, state: int, *, shown: bool = False) -> int:
+    def _end(self, answer: Data, state: int) -> int:
         if self.output == "json":
             is_applied = answer["run"] is not None and answer["run"]["status"] == "APPLIED"
             _show(self.gateway, answer, "json", all_of_it=self.all_of_it, applied=is_applied)
