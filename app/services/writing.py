@@ -329,8 +329,8 @@ async def weigh_wish(writing: Writing, before: World, wish: Wish) -> tuple[Outco
     errors = [
         *guard.errors(),
         *outcome.errors,
-        *guard_owners(before, outcome.after, outcome.changes, active_owners=active_owners),
-        *find_owner_limits(outcome.after, outcome.changes),
+        *guard_owners(before, outcome.after, outcome.changes, active_owners=active_owners, paths=wish.paths),
+        *find_owner_limits(outcome.after, outcome.changes, wish.paths),
     ]
     return outcome, cut_refusals(errors)
 

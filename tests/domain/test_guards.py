@@ -871,6 +871,20 @@ def test_a5_a_forbidden_item_among_many_is_told_with_its_place(place: int) -> No
     assert (error.node, error.held, error.asked) == ("alfa.wide", Switch(False), ON)
 
 
+def test_a5_what_is_harmless_for_one_is_not_taken_to_be_so_for_more_for_elsewhere_or_for_longer() -> None:
+    hidden = [limit(who, node) for who in (DESK, SAM) for node in ("alfa.level", "alfa.mode", "alfa.wide")]  # today
+    more = trial(*hidden).codes(*new(grant(ANN, "alfa.level", VIEW), grant(DESK, "alfa.level", DELETE)))
+    assert more == {GIVING}
+    assert trial(*hidden).codes(*new(grant(ANN, "alfa.mode"), grant(SAM, "alfa.mode"))) == {RAISING}
+    wide = (*PEOPLE, *every_right(SAM), role(ROLE), grant(ROLE, "alfa.wide"), limit(DESK, "alfa.wide"))
+    here = Trial((*wide, grant(SAM, "alfa.wide", ON, C1), level(SAM, USER)))
+    assert here.codes(*new(assigned(ANN, ROLE, C1), assigned(DESK, ROLE, C1))) == set()
+    assert here.codes(*new(assigned(ANN, ROLE, C1), assigned(DESK, ROLE, C2))) == {GIVING}
+    brief = Trial((*wide, grant(SAM, "alfa.wide", valid_until=TOMORROW)))
+    assert brief.codes(*new(*(assigned(who, ROLE, valid_until=TOMORROW) for who in (ANN, DESK)))) == set()
+    assert brief.codes(*new(assigned(ANN, ROLE, valid_until=TOMORROW), assigned(DESK, ROLE))) == {GIVING}
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_a5_a_right_that_lacks_in_one_scope_refuses_the_whole(place: int) -> None:
     inside = Trial((*PEOPLE, *every_right(SAM, C1), *HOLDS, level(SAM, AccessLevel.USER)))

@@ -1,13 +1,13 @@
 """Grants, limits and role assignments: giving and taking rights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.catalog import Catalog, Group, Operation, Permission, Polarity
 from app.domain.changes import Dependents, MissingPrerequisites, Stamp, Wish
 from app.domain.errors import Conflict, DomainError, ErrorCode, InvalidValue, NotFound, NotGrantable, Warned
-from app.domain.holders import MANUAL, Assignment, ContractId, Grant, HolderId, Limit, RoleId, RowId
+from app.domain.holders import MANUAL, Assignment, Contract, ContractId, Grant, HolderId, Limit, RoleId, RowId
 from app.domain.names import show
 from app.domain.values import Switch, SwitchType, Value, ValueInput
 from app.domain.wishes.asking import Faults, add_unless_there, check_window
@@ -151,24 +151,31 @@ def wish_limits(
     return Wish(changes=tuple(changes), paths=paths, asked=frozenset([holder]), on_dependents=on_dependents)
 
 
-def find_owner_limits(after: World, changes: Iterable[Change]) -> list[DomainError]:
-    """Limits that a change puts on owners, or finds on people whom it makes owners: no such limit may be."""
-    suspects: set[str] = {change.record.id for change in changes}
-    suspects |= {change.record.holder for change in changes if isinstance(change.record, Limit)}
+def find_owner_limits(
+    after: World, changes: Iterable[Change], paths: Mapping[str, tuple[str, ...]] | None = None
+) -> list[DomainError]:
+    """Limits that a change puts on owners, or finds on people whom it makes owners: no such limit may be.
+
+    `paths`: where the request asks for a record.
+    """
+    paths = paths or {}
+    suspects: dict[str, tuple[str, ...]] = {}  # each with where the request asks for what makes it one
     for change in changes:
-        suspects.add(getattr(change.record, "owner", ""))
+        record, path = change.record, paths.get(change.record.id, ())
+        for suspect in (record.id, getattr(record, "owner", ""), record.holder if isinstance(record, Limit) else ""):
+            suspects[suspect] = suspects.get(suspect) or path
+    owned: dict[str, list[Contract]] = {}
+    for contract in after.contracts.values():
+        owned.setdefault(contract.owner, []).append(contract)
     errors: list[DomainError] = []
     for user in sorted(user for user in after.users if user in suspects):
         for limit in after.rows_of(user).limits:
-            owned = [
-                contract.number
-                for contract in after.contracts.values()
-                if contract.owner == user and limit.contract in {None, contract.id}
-            ]
+            there = [contract.number for contract in owned.get(user, ()) if limit.contract in {None, contract.id}]
             name = after.users[user].user_name
-            if after.users[user].is_owner or owned:
-                what = "the account" if after.users[user].is_owner else f"the contract `{owned[0]}`"
-                errors.append(Conflict(f"`{name}` owns {what} and cannot be limited (`{limit.node}`, row {limit.id})"))
+            if after.users[user].is_owner or there:
+                what = "the account" if after.users[user].is_owner else f"the contract `{there[0]}`"
+                message = f"`{name}` owns {what} and cannot be limited (`{limit.node}`, row {limit.id})"
+                errors.append(Conflict(message, path=paths.get(limit.id) or suspects[user]))
     return errors
 
 
