@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,7 @@ from app.services.seeing import Seen
 from app.services.uses import Uses
 
 REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
+DRAWN_AT_ONCE = 1000  # ids for which randomness is asked of the system together
 MAX_STEP_BACK = timedelta(hours=1)  # a clock set back by more was wrong before, and is not waited for
 
 
@@ -83,6 +84,22 @@ class Services:
     def new_id(self, kind: type) -> str:
         """An unused id for a record of a kind."""
         return make_id(PREFIX_OF[kind], self.clock(), self.randomness(10))
+
+    def new_ids(self) -> Callable[[type], str]:
+        """What makes very many unused ids, all of this moment."""
+        now = self.clock()
+        drawn: Iterator[bytes] = iter(())
+
+        def make(kind: type) -> str:
+            nonlocal drawn
+            part = next(drawn, None)
+            if part is None:
+                fresh = self.randomness(10 * DRAWN_AT_ONCE)
+                drawn = iter([fresh[start : start + 10] for start in range(0, len(fresh), 10)])
+                part = next(drawn)
+            return make_id(PREFIX_OF[kind], now, part)
+
+        return make
 
     @asynccontextmanager
     async def reading(self, caller: Caller | None = None) -> AsyncIterator["Reading"]:

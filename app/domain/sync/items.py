@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ class Teller:
     world: World
     roles: dict[str, str]
     teams: dict[str, str]
+    told: dict[object, str] = field(default_factory=dict)
 
     @staticmethod
     def of(catalog: Catalog, world: World, plan: SyncPlan) -> "Teller":
@@ -86,8 +87,7 @@ class Teller:
             case Team():
                 return self._describe_attributes("team", change, ("display_name", "kind", "parent"))
             case Assignment():
-                name = self.roles.get(record.role, record.role)
-                return f"role `{name}`{self._scope(record.contract, record.valid_from, record.valid_until)}"
+                return self._describe_assignment(record)
             case Membership():
                 return f"team `{self.teams.get(record.team, record.team)}`"
             case Access():
@@ -96,6 +96,16 @@ class Teller:
         node = self.catalog.require_permission(record.node)
         scope = self._scope(record.contract, record.valid_from, record.valid_until)
         return f"grant `{record.node}` ({node.value_type.print(record.value)}){scope}"
+
+    def _describe_assignment(self, row: Assignment) -> str:
+        """The same words for the same of very many people."""
+        key = (row.role, row.contract, row.valid_from, row.valid_until)
+        known = self.told.get(key)
+        if known is None:
+            name = self.roles.get(row.role, row.role)
+            known = f"role `{name}`{self._scope(row.contract, row.valid_from, row.valid_until)}"
+            self.told[key] = known
+        return known
 
     def _describe_attributes(self, noun: str, change: Change, names: tuple[str, ...]) -> str:
         old, new = change.before, change.after

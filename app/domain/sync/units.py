@@ -200,11 +200,6 @@ class Directory:
 # ---------------------------------------------------------------------- rows
 
 
-def key_of(row: AnyRow) -> RowKey:
-    """What a row of a kind that a sync manages says of its holder."""
-    return KEYS[type(row)](row)
-
-
 def _key_of_assignment(row: Assignment) -> RowKey:
     return row.role, row.contract, row.valid_from, row.valid_until
 
@@ -224,12 +219,6 @@ def _key_of_grant(row: Grant) -> RowKey:
 KEYS: Mapping[type, Callable[[Any], RowKey]] = {
     Assignment: _key_of_assignment, Membership: _key_of_membership, Access: _key_of_level, Grant: _key_of_grant,
 }  # fmt: skip
-_NAMES: Mapping[type, tuple[str, ...]] = {  # the fields of a key; the window stands at the same place in each
-    Assignment: ("role", "contract", "valid_from", "valid_until"),
-    Membership: ("team", "contract", "valid_from", "valid_until", "supervisor"),
-    Access: ("product", "contract", "valid_from", "valid_until", "level"),
-    Grant: ("node", "contract", "valid_from", "valid_until", "value"),
-}
 _UNTIL = 3
 
 
@@ -274,10 +263,19 @@ def compare_rows(
 
 
 def _make(stamp: Stamp, unit: Unit, kind: type, key: RowKey) -> AnyRow:
-    fields = dict(zip(_NAMES[kind], key, strict=True))
-    fields["user" if kind in {Membership, Access} else "holder"] = unit.holder
-    made: AnyRow = kind(**stamp.row(kind), **fields)
-    return made
+    what, contract, valid_from, valid_until, *more = key
+    common = {
+        "id": stamp.new_id(kind), "source": stamp.source, "reason": stamp.reason, "actor": stamp.actor,
+        "created_at": stamp.at, "revision": stamp.revision, "contract": contract, "valid_from": valid_from,
+        "valid_until": valid_until,
+    }  # fmt: skip
+    if kind is Assignment:
+        return Assignment(holder=unit.holder, role=what, **common)  # type: ignore[arg-type]  # the id of a holder
+    if kind is Membership:
+        return Membership(user=UserId(unit.holder), team=what, supervisor=more[0], **common)
+    if kind is Access:
+        return Access(user=UserId(unit.holder), product=what, level=more[0], **common)
+    return Grant(holder=unit.holder, node=what, value=more[0], **common)  # type: ignore[arg-type]
 
 
 def end_rows(current: Current, unit: Unit, *, path: Path) -> Iterator[Step]:

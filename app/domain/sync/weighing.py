@@ -4,8 +4,7 @@ People alike in everything that rules and guards look at are judged once: the sa
 hundred thousand people cost what their few thousand kinds do, and each is answered as if judged alone.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from app.domain.compiled import Program
 from app.domain.errors import Conflict, DependentsExist, DomainError, PrerequisiteNotMet
 from app.domain.guards import Guard, guard_owners
 from app.domain.holders import (
+    Access,
     Assignment,
     Grant,
     HolderId,
@@ -31,11 +31,10 @@ from app.domain.holders import (
 from app.domain.rights import Subject
 from app.domain.sync.desired import SyncMode
 from app.domain.sync.diff import SyncPlan, settle
-from app.domain.sync.units import Unit, key_of
-from app.domain.violations import Judgement
+from app.domain.sync.units import Unit
+from app.domain.violations import Judgement, Violation
 from app.domain.world import Change, HolderRows, World
 
-Profile = frozenset[tuple[Any, int]]  # what the rows of a person say, and how often each
 MAX_ROUNDS = 50  # of PARTIAL: each drops at least one unit; what does not settle is refused whole
 
 
@@ -126,16 +125,16 @@ def _kind_of(world: World, user: UserId, changes: Iterable[Change], alone: set[U
     record = world.users.get(user)
     if record is not None and record.is_owner:
         return user
-    signs = []
-    for change in changes:
-        if isinstance(change.record, User):
-            signs.append(_sign_of_user(change))
-        else:
-            signs += [(mark, *_tell(row)) for mark, row in (("-", change.before), ("+", change.after)) if row]
+    # In their order: of those alike whose rows stand in another order a few more are judged, and none is mistaken.
+    signs = tuple(
+        [
+            (change.before is None, *_tell(change.record)) if type(change.record) is not User else _sign_of_user(change)
+            for change in changes
+        ]
+    )
     rows = world.rows.get(user)
-    profile: Profile = frozenset() if rows is None else frozenset(Counter(map(_tell, rows)).items())
     standing = None if record is None else (record.status, record.kind)
-    return standing, profile, frozenset(Counter(signs).items())
+    return standing, () if rows is None else tuple(map(_tell, rows)), signs
 
 
 def _sign_of_user(change: Change) -> tuple[object, ...]:
@@ -149,20 +148,23 @@ def _sign_of_user(change: Change) -> tuple[object, ...]:
 
 def _tell(row: Any) -> tuple[object, ...]:
     """What a row says, but for whose it is and who says it."""
-    if isinstance(row, SubscriberLink):
-        return SubscriberLink, row.contract, row.valid_from, row.valid_until
-    if isinstance(row, StoredFact):
-        return StoredFact, row.contract, row.name, row.text
-    if isinstance(row, Grant):
-        return _tell_with_source(row)
-    if isinstance(row, Limit):
-        return type(row), row.node, row.value, row.contract, row.valid_from, row.valid_until
-    return type(row), key_of(row)
+    return _TELLERS[type(row)](row)
 
 
 def _tell_with_source(row: Grant) -> tuple[object, ...]:
     """What a grant says, and who says it: a refusal names the grants of other sources."""
     return Grant, row.node, row.value, row.contract, row.valid_from, row.valid_until, row.source
+
+
+_TELLERS: Mapping[type, Callable[[Any], tuple[object, ...]]] = {
+    Assignment: lambda row: (Assignment, row.role, row.contract, row.valid_from, row.valid_until),
+    Membership: lambda row: (Membership, row.team, row.supervisor, row.contract, row.valid_from, row.valid_until),
+    Access: lambda row: (Access, row.product, row.level, row.contract, row.valid_from, row.valid_until),
+    Grant: _tell_with_source,
+    Limit: lambda row: (Limit, row.node, row.value, row.contract, row.valid_from, row.valid_until),
+    SubscriberLink: lambda row: (SubscriberLink, row.contract, row.valid_from, row.valid_until),
+    StoredFact: lambda row: (StoredFact, row.contract, row.name, row.text),
+}
 
 
 def _find_reached(world: World, bundles: Iterable[Unit]) -> list[UserId]:
@@ -229,7 +231,9 @@ class _Scale:
         self.paths: Mapping[str, tuple[str, ...]] = {record: ("#", record) for record in self.step_of}
         before = _directory_of(world, [authority.caller, *(kind.people[0] for kind in kinds)])
         self.judgement = Judgement(program, before, _changes_of(self.judged))
+        self.unit_of = {unit.holder: unit for unit in self.judged}
         self.without: dict[str, Judgement] = {}  # all but the unit of this holder
+        self.nameless: dict[str, Iterator[str]] = {}  # new holders that lack something, by what, as errors tell of them
 
     def find_errors(self, active_owners: int) -> list[DomainError]:
         """Every rule and guard that stands in the way; paths are of those who stand for others."""
@@ -237,6 +241,7 @@ class _Scale:
         wish = Wish(changes=judgement.changes, paths=self.paths)
         weights: dict[HolderId, int] = {one: len(kind.people) for one, kind in self.kind_of.items()}
         violations = judgement.violations(self.stamp.at)
+        self._note_nameless(violations, weights)
         guard = Guard(judgement, self.authority, self.paths)
         return list(guard.each_need()) or [
             *guard.errors(),
@@ -245,6 +250,17 @@ class _Scale:
                 judgement.before, judgement.after, judgement.changes, active_owners=active_owners, paths=self.paths
             ),
         ]
+
+    def _note_nameless(self, violations: tuple[Violation, ...], weights: Mapping[HolderId, int]) -> None:
+        """Keeps whom errors are about that name nobody, since nobody knows the id of who is not there yet."""
+        judgement, found = self.judgement, dict[str, dict[str, None]]()
+        known = {*judgement.before.users, *judgement.before.roles, *judgement.before.teams}
+        first = judgement.first_holders(violations, weights) if violations else {}
+        for violation in violations:
+            holder, number = violation.failure.holder, violation.failure.number
+            if holder not in known and (holder, number) in first:
+                found.setdefault(self.program.catalog.permissions[number].key, {})[holder] = None
+        self.nameless = {node: iter(holders) for node, holders in found.items()}
 
     def blame(self, errors: Iterable[DomainError]) -> list[DomainError]:
         """Leaves each error with the units it is about, of all whom somebody stands for; those of no unit are given."""
@@ -255,8 +271,7 @@ class _Scale:
                 continue
             unit, number = self.step_of[error.path[1]]
             if isinstance(error, PrerequisiteNotMet | DependentsExist):
-                if error.holder == unit.holder:
-                    unit, number = self._find_culprit(error, unit, number)
+                unit, number = self._find_culprit(error, unit, number)
                 number = self._find_bringing(unit, error, number)
             kind = self.kind_of.get(UserId(unit.holder))
             for other in [unit] if kind is None else kind.units:
@@ -264,13 +279,20 @@ class _Scale:
         return left
 
     def _find_culprit(self, error: PrerequisiteNotMet | DependentsExist, unit: Unit, number: int) -> tuple[Unit, int]:
-        """The unit without which a holder would break nothing: its own if that is one, or one that it includes."""
-        judgement = self.judgement
-        included = judgement.before.included_in(unit.holder) | judgement.after.included_in(unit.holder)
+        """The unit without which a holder would break nothing: its own if that is one, or one that it includes.
+
+        `unit` and `number` are the one that the error points at, and the step in it.
+        """
+        holder = error.holder or next(self.nameless[error.node])
+        own = self.unit_of.get(holder)
+        if error.holder is None and own is not None:
+            return own, number if own is unit else _find_step(own, error)
+        included = self.judgement.before.included_in(holder) | self.judgement.after.included_in(holder)
         others = sorted((one for one in self.bundles if one.holder in included), key=lambda one: one.subject)
-        for one in (unit, *others) if others else ():
-            if not self._breaks_without(one, error, unit.holder):
-                return (unit, number) if one is unit else (one, _find_step(one, error))
+        units = [*([] if own is None else [own]), *others]
+        for one in units if len(units) > 1 else ():
+            if not self._breaks_without(one, error, holder):
+                return one, number if one is unit else _find_step(one, error)
         return unit, number
 
     def _breaks_without(self, unit: Unit, error: PrerequisiteNotMet | DependentsExist, holder: str) -> bool:
@@ -299,11 +321,9 @@ class _Scale:
 
     def _readdress(self, error: DomainError, standing: Unit, other: Unit, number: int) -> DomainError:
         """An error of one who stands for another, told of that other, where the input asks for the same."""
-        if number < 0:
-            return replace(error, path=standing.path)
+        path = other.path if number < 0 else _find_same_path(standing, other, number)
         if standing is other:
-            return replace(error, path=standing.steps[number].path)
-        path = _find_same_path(standing, other, number)
+            return replace(error, path=path)
         if isinstance(error, PrerequisiteNotMet):
             fixes = tuple(frozenset(_turn(part, standing, other) for part in fix) for fix in error.fixes)
             holder = other.holder if error.holder == standing.holder else error.holder
@@ -380,6 +400,8 @@ def _turn(suggestion: Any, standing: Unit, other: Unit) -> Any:
 
 
 def _find_same_path(standing: Unit, other: Unit, number: int) -> tuple[str, ...]:
+    if standing is other:
+        return standing.steps[number].path
     wanted = _sign(standing.steps[number].change)
     return next((step.path for step in other.steps if _sign(step.change) == wanted), other.path)
 

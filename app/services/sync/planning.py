@@ -259,7 +259,7 @@ async def draft_plan(
     progress(Phase.COMPARING)
     await _load(reading, known, desired)
     stamp = Stamp(
-        actor=caller.user_name, at=reading.now, new_id=services.new_id, source=desired.source,
+        actor=caller.user_name, at=reading.now, new_id=services.new_ids(), source=desired.source,
         revision=reading.revision + 1,
     )  # fmt: skip
     current = Current(
