@@ -24,6 +24,7 @@ from tests.test_cli import ROOT, Result, Run, run
 __all__ = ["run"]  # a fixture
 PEOPLE = ROOT / "seeds" / "people.csv"
 LINES = ROOT / "seeds" / "people.jsonl"
+README = (ROOT / "README.md").read_text("utf-8")
 Sync = Callable[..., Result]
 
 
@@ -88,7 +89,9 @@ def test_the_example_feed_is_planned_applied_and_then_nothing_to_do(sync: Sync, 
     assert planned.status == 2
     assert "+ hr-1001: person `astrid`" in planned.out
 
-    applied = sync("apply", str(PEOPLE), "--source", "hr", "--yes")
+    found = re.search(r"^\.venv/bin/permgate sync (\w+) (\S+) (--source \S+) --url ", README, re.MULTILINE)
+    assert found is not None
+    applied = sync(found[1], str(ROOT / found[2]), *found[3].split(), "--yes")
     assert (applied.status, applied.out.splitlines()[-1][:19]) == (0, "applied as revision")
     for feed in (PEOPLE, LINES):
         for command, more in (("apply", ("--yes",)), ("plan", ())):
