@@ -3,8 +3,8 @@
 On two cores with SQLite: a first load of 100,000 people with 250,000 assignments planned and applied in under 30 s, the
 same feed again planned as nothing to do in under 5 s, 1 % changed planned and applied in under 6 s, the server below 1
 GiB, and p99 of `check` during the apply at most 5 times that of an idle server, all in one run. Data: 50 contracts, 60
-roles of 25 rights each, 200 teams; each person in a team, with one role everywhere and one or two more in the contract
-of the team. Beside it: the same rows inserted by the bare driver into tables with the same indexes.
+roles of 25 rights each, 200 teams; each person in a team, with one of its five jobs: a role everywhere and one or two in
+the contract of the team; 3 % have a role more. Beside it: the same rows inserted by the bare driver into tables with the same indexes.
 
     python -m benchmarks.sync [--people 100000] [--json]
 """
@@ -49,7 +49,9 @@ from app.services.callers import issue_token
 from app.services.context import Services
 from app.settings import Settings, find_seeds
 
-CONTRACTS, ROLES, TEAMS = 50, 60, 200
+CONTRACTS, ROLES, TEAMS, JOBS = 50, 60, 200, 40
+JOBS_OF_A_TEAM = 5
+ODD = 0.03  # of the people have a role beside their job
 RIGHTS_OF_A_ROLE = 25
 APPLY = """mutation ($plan: ID!, $fingerprint: String!) {
   applySync(input: {plan: $plan, fingerprint: $fingerprint, overrideBrake: true, reason: "benchmark"}) {
@@ -115,26 +117,37 @@ async def prepare(path: Path) -> str:
     return token
 
 
-def make_person(number: int, night: int) -> dict[str, Any]:
-    """One person as the feed of a night has them."""
+def make_jobs() -> list[list[tuple[str, list[str]]]]:
+    """What people do in each team: a few jobs, each a role everywhere and one or two in the contract of the team."""
+    rnd = random.Random(3)
+    jobs = [
+        (f"role.{rnd.randrange(ROLES)}", [f"role.{rnd.randrange(ROLES)}" for _ in range(rnd.choice([1, 2]))])
+        for _ in range(JOBS)
+    ]
+    return [rnd.sample(jobs, JOBS_OF_A_TEAM) for _ in range(TEAMS)]
+
+
+def make_person(jobs: list[list[tuple[str, list[str]]]], number: int, night: int) -> dict[str, Any]:
+    """One person as the feed of a night has them: somebody with a job; a few have a role of their own as well."""
     rnd = random.Random(number * 1000 + night)
     team = rnd.randrange(TEAMS)
-    scoped = [
-        {"role": f"role.{rnd.randrange(ROLES)}", "contract": f"C-{team % CONTRACTS}"} for _ in range(rnd.choice([1, 2]))
-    ]
+    everywhere, inside = rnd.choice(jobs[team])
+    if rnd.random() < ODD:
+        inside = [*inside, f"role.{rnd.randrange(ROLES)}"]
     return {
         "externalId": f"e{number}", "userName": f"user.{number}", "displayName": f"Person {number}",
-        "email": f"user.{number}@example.org", "roles": [f"role.{rnd.randrange(ROLES)}", *scoped],
-        "teams": [f"team.{team}"],
+        "email": f"user.{number}@example.org", "teams": [f"team.{team}"],
+        "roles": [everywhere, *({"role": role, "contract": f"C-{team % CONTRACTS}"} for role in inside)],
     }  # fmt: skip
 
 
 def write_feed(path: Path, people: int, *, changed: int) -> Path:
     """A feed of so many people, every so-many-th of whom is not as on the first night."""
+    jobs = make_jobs()
     with path.open("w") as file:
         for number in range(people):
             night = 1 if changed and number % changed == 0 else 0
-            file.write(json.dumps(make_person(number, night)) + "\n")
+            file.write(json.dumps(make_person(jobs, number, night)) + "\n")
     return path
 
 

@@ -4,13 +4,13 @@ The plan is worked out anew from the feed that was kept with it, on a snapshot a
 is taken when it is known what to write; what has been worked out still holds if nothing was committed meanwhile.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from app.catalogs.feeds import FeedFormat
 from app.db.repositories.idempotency import KeptAnswer
 from app.db.repositories.sync import KeptRun
+from app.db.repositories.worlds import pausing_collection
 from app.db.unit_of_work import ReadingUnit, WritingUnit
 from app.domain.audit import AuditEntry, ChangeRecord, describe_change
 from app.domain.callers import Caller
@@ -34,7 +34,7 @@ from app.domain.sync.runs import SyncRun, SyncStatus
 from app.domain.world import Change
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, read
-from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require
+from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require, work_aside
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
 APPLY = "applySync"
@@ -192,7 +192,7 @@ async def _work_out(application: _Application, reading: Reading) -> Draft | None
     if reading.now - run.planned_at >= FEEDS_KEPT_FOR:
         application.stale = [f"{FEEDS_KEPT_FOR.days} days have passed"]
         return None
-    known = await asyncio.to_thread(
+    known = await work_aside(
         read, Feed(FeedFormat(kept.format), [part async for part in reading.unit.sync.read_feed(run.id)])
     )
     draft = await draft_plan(
@@ -273,4 +273,5 @@ async def record_sync(
             action=action, reason=reason, subjects=(), changes=(), previous_hash=previous,
         )  # fmt: skip
 
-    return await unit.record(ordered, make, told=told())
+    with pausing_collection():
+        return await unit.record(ordered, make, told=told())

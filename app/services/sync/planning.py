@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ParamSpec, TypeVar
 
 from app.db.repositories.idempotency import KeptAnswer
 from app.db.repositories.sync import KeptRun, pack_items
+from app.db.repositories.worlds import pausing_collection
 from app.db.unit_of_work import ReadingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
@@ -27,6 +29,8 @@ from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
+P = ParamSpec("P")
+T = TypeVar("T")
 NAMED_AT_MOST = 500  # people whom a feed names and who are looked up by their names; for more everybody is read
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
 FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
@@ -112,7 +116,7 @@ async def plan_sync(
                 return kept
             await require(reading, PLAN)
             progress(Phase.READING)
-            known = await asyncio.to_thread(read, feed)
+            known = await work_aside(read, feed)
             packed: list[tuple[str, bytes]] = []
             draft = await draft_plan(
                 reading, known, desired=known.desired(options.source, take_over=options.take_over),
@@ -127,7 +131,7 @@ async def plan_sync(
         refusals=cut_refusals([*draft.refusals, *draft.errors]), format=feed.format,
     )  # fmt: skip
     progress(Phase.KEEPING)
-    parts = await asyncio.to_thread(lambda: list(_compress(feed.parts)))
+    parts = await work_aside(lambda: list(_compress(feed.parts)))
     try:
         async with services.database.writing(services.catalog) as unit:
             now = services.clock()
@@ -153,6 +157,12 @@ def answer_of(kept: KeptRun, *, repeated: bool = False) -> SyncAnswer:
         if kept.run.status is SyncStatus.PLANNED
     ]
     return SyncAnswer(run=kept.run, errors=kept.refusals, warnings=tuple(warnings), repeated=repeated)
+
+
+async def work_aside(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Does pure work beside the event loop, no circles of garbage looked for: a sync makes a million things, and none."""
+    with pausing_collection():
+        return await asyncio.to_thread(work, *given, **named)
 
 
 async def require(reading: Reading, operation: str) -> None:
@@ -266,13 +276,13 @@ async def draft_plan(
         catalog=reading.catalog, world=await reading.load_world(), stamp=stamp,
         held_down=await _find_held_down(reading, desired), hidden=await _find_hidden(reading),
     )  # fmt: skip
-    plan = await asyncio.to_thread(diff, current, desired, known.spoiled)
+    plan = await work_aside(diff, current, desired, known.spoiled)
     await _load_reached(reading, plan)
     current = replace(current, world=await reading.load_world())
     authority = await reading.authority()
     active_owners = await reading.unit.users.count_active_owners()
     progress(Phase.WEIGHING)
-    return await asyncio.to_thread(
+    return await work_aside(
         work_out, reading.program, current, desired, plan, authority, mode=mode,
         brake=Brake(share=services.brake_share, max_removals=max_removals), active_owners=active_owners,
         keep=keep or (lambda items: None),
