@@ -169,7 +169,7 @@ async def test_all_refusals_are_told_together(world: Gateway) -> None:
 
     assert fault_of(response) == (
         400, "invalidValue",
-        "there is no role `one` [NOT_FOUND roles 0 role]; there is no role `two` [NOT_FOUND roles 1 role]",
+        "there is no role `one` [NOT_FOUND roles]; there is no role `two` [NOT_FOUND roles]",
     )  # fmt: skip
 
 

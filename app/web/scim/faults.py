@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 from scim2_models import Error, SCIMException
 
-from app.domain.errors import DomainError, ErrorCode
+from app.domain.errors import DomainError, ErrorCode, InvalidValue
 
 SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 MAX_DETAIL = 20  # refusals that are spelled out in one answer
+_ATTRIBUTES = {"access": "roles", "email": "emails", "key": "displayName"}  # where ours are called otherwise
 
 
 class ScimFault(Exception):
@@ -81,7 +82,7 @@ _STATUSES: tuple[tuple[frozenset[ErrorCode], int, str | None], ...] = (
 def read_refusals(errors: Iterable[DomainError]) -> ScimFault:
     """Our refusals as one of SCIM, which has room for one: the gravest names the status, all are told."""
     errors = tuple(errors)
-    told = [f"{error} [{' '.join((error.code.value, *error.path))}]" for error in errors[:MAX_DETAIL]]
+    told = [_tell(error) for error in errors[:MAX_DETAIL]]
     if len(errors) > MAX_DETAIL:
         told.append(f"and {len(errors) - MAX_DETAIL} more")
     detail = "; ".join(told)
@@ -92,3 +93,10 @@ def read_refusals(errors: Iterable[DomainError]) -> ScimFault:
         if codes & kinds:
             return ScimFault(status, detail, scim_type)
     return ScimFault(400, detail, "invalidValue")
+
+
+def _tell(error: DomainError) -> str:
+    """A refusal with its code and the attribute that it concerns."""
+    expected = f", expected {error.expected}" if isinstance(error, InvalidValue) else ""
+    where = "".join(f" {_ATTRIBUTES.get(name, name)}" for name in error.path[:1])
+    return f"{error}{expected} [{error.code}{where}]"
