@@ -3,8 +3,9 @@
 On two cores with SQLite: a first load of 100,000 people with 250,000 assignments planned and applied in under 30 s, the
 same feed again planned as nothing to do in under 5 s, 1 % changed planned and applied in under 6 s, the server below 1
 GiB, and p99 of `check` during the apply at most 5 times that of an idle server, all in one run. Data: 50 contracts, 60
-roles of 25 rights each, 200 teams; each person in a team, with one of its five jobs: a role everywhere and one or two in
-the contract of the team; 3 % have a role more. Beside it: the same rows inserted by the bare driver into tables with the same indexes.
+roles of 25 rights each, 200 teams; each person in a team and with one of its five jobs, which is a role everywhere and
+one or two in the contract of the team; 3 % have a role beside. Compared with the same rows inserted by the bare driver
+into tables with the same indexes.
 
     python -m benchmarks.sync [--people 100000] [--json]
 """

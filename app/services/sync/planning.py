@@ -160,7 +160,7 @@ def answer_of(kept: KeptRun, *, repeated: bool = False) -> SyncAnswer:
 
 
 async def work_aside(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """Does pure work beside the event loop, no circles of garbage looked for: a sync makes a million things, and none."""
+    """Does pure work beside the event loop. No garbage is looked for: a sync makes a million things, and no circle."""
     with pausing_collection():
         return await asyncio.to_thread(work, *given, **named)
 
