@@ -119,6 +119,20 @@ def test_people_who_lack_the_same_are_each_a_fault_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_new_person_who_lacks_what_a_role_gives_up_is_a_fault_of_that_person() -> None:
+    """The role may give up a grant that nobody stands on; whoever comes to stand on it comes too late."""
+    small = RoleId("small")
+    here = desk(
+        by_hr(role(SALES)), by_hr(grant(SALES, "alfa.above")), by_hr(grant(SALES, "alfa.below")), role(small),
+        grant(small, "alfa.above"),
+    )  # fmt: skip
+    users = [entry(f"p{n}", roles=["agents", "sales", "small"]) for n in range(3)]
+    plan = here.plan(roles=[bundle("sales")], users=users)
+    weighed = here.weigh(plan, SyncMode.PARTIAL)
+    assert errors_of(plan) == {f"users.{n}.roles.2": ["PREREQUISITE_NOT_MET"] for n in range(3)}
+    assert {getattr(change.before, "node", None) for change in weighed.changes} == {"alfa.above", "alfa.below"}
+
+
 def test_what_others_stand_on_is_not_taken_and_their_own_rows_are_named() -> None:
     people = [UserId(f"p{n}") for n in range(2)]
     rows = [record for who in people for record in (hired(who), by_hr(assigned(who, SALES)), grant(who, "alfa.above"))]
