@@ -171,7 +171,7 @@ async def remove_team(
     members: bool,
     reason: str,
 ) -> Written:
-    """Lets a team go: whoever is in it by this source leaves it. The team itself stays.
+    """Lets a team go: whoever is in it by this source leaves it, and a team of this very source is archived.
 
     What has been archived is gone already. What `check` raises goes through, and nothing is changed.
     """
@@ -186,7 +186,7 @@ async def remove_team(
             return Desired(source=source, complete=False)
         check(seen)
         leaving = await _want_members(reading, record, TeamAsked(whole=frozenset()), source)
-        return Desired(source=source, complete=False, users=leaving or None)
+        return Desired(source=source, complete=False, users=leaving or None, leaving_teams=(record.id,))
 
     return await _carry_out(services, caller, want, reason=reason)
 

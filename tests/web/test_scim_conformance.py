@@ -13,7 +13,7 @@ from scim2_tester import check_server
 from tests.factories import Gateway
 
 KNOWN = {
-    "still exists after deletion": "who is let go is suspended, and can be seen and woken; a team stays",
+    "still exists after deletion": "who is let go is suspended, and can be seen and woken",
     "unexpected value for 'emails'": "`type` and `primary` are ours to say, and are said",
     "unexpected value for 'roles'": "`display` is ours to say, and is said",
     "unexpected value for 'members'": "`display` is the name of the user, whatever is sent",

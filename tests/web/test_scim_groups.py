@@ -188,14 +188,16 @@ async def test_a_name_is_not_taken_away(provider: Provider) -> None:
     assert fault_of(response)[:2] == (400, "mutability")
 
 
-async def test_a_group_that_is_let_go_has_nobody_of_this_source_and_stays(provider: Provider) -> None:
+async def test_a_group_that_was_let_go_comes_back_as_what_it_was(provider: Provider) -> None:
     group = await provider.create_group("Night shift", provider.gateway.ids["ana"])
+    await provider.call("DELETE", f"/Groups/{group['id']}")
+    gone = await team_of(provider.gateway, group["id"])
 
-    response = await provider.call("DELETE", f"/Groups/{group['id']}")
+    again = await provider.create_group("Night shift", provider.gateway.ids["ben"])
 
-    assert (response.status_code, response.content) == (204, b"")
-    after = await team_of(provider.gateway, group["id"])
-    assert (after["archived"], after["members"]) == (False, {})
+    assert (gone["archived"], gone["members"]) == (True, {})
+    assert again["id"] == group["id"]
+    assert values_of(again, "members") == [provider.gateway.ids["ben"]]
 
 
 async def test_a_group_of_another_source_is_not_archived_by_this_one(provider: Provider) -> None:

@@ -42,11 +42,10 @@ FEEDS = tables.table_of(tables.SyncFeedRow)
 ENTRIES = tables.table_of(tables.AuditEntryRow)
 BLOCK = 1000  # items of a block: some tens of kilobytes, read in a millisecond or two
 _SOURCED: tuple[type, ...] = (User, Role, Team, Grant, Limit, Assignment, Membership, Access)
-_HELD: tuple[tuple[type, str], ...] = (
+_GIVEN: tuple[tuple[type, str], ...] = (
     (Grant, "holder"), (Limit, "holder"), (Assignment, "holder"), (Membership, "user"), (Access, "user"),
-    (SubscriberLink, "user"), (StoredFact, "user"),
 )  # fmt: skip
-_PERSONAL: tuple[tuple[type, str], ...] = ((Assignment, "holder"), (Membership, "user"), (Access, "user"))
+_HELD = (*_GIVEN, (SubscriberLink, "user"), (StoredFact, "user"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,15 +221,12 @@ class Sync:
     ) -> frozenset[UserId]:
         """The people of these external ids or user names; with `managed` those too whom the source has anything on."""
         users = tables.table_of(tables.UserRow)
-        named: list[ColumnElement[bool]] = [
-            users.c.external_id.in_(sorted(external_ids)),
-            users.c.user_name.in_(sorted(user_names)),
-        ]
-        if managed:
-            named.append(users.c.source == source)
-        rows = await self.reader.rows(select(users.c.id).where(self.reader.known(users), or_(*named)))
-        found = {UserId(row["id"]) for row in rows}
-        for kind, column in _PERSONAL if managed else ():
+        named = [users.c.external_id.in_(sorted(external_ids)), users.c.user_name.in_(sorted(user_names))]
+        found: set[UserId] = set()
+        for condition in (*named, users.c.source == source) if managed else named:  # one at a time: so indexes serve
+            rows = await self.reader.rows(select(users.c.id).where(self.reader.known(users), condition))
+            found.update(UserId(row["id"]) for row in rows)
+        for kind, column in _GIVEN if managed else ():
             table = tables.table_of(TABLE_OF[kind])
             statement = select(table.c[column]).where(self.reader.known(table), table.c.source == source).distinct()
             found |= {UserId(row[column]) for row in await self.reader.rows(statement)}

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.contracts import AccessLevel
-from app.domain.holders import TeamKind, UserId
+from app.domain.holders import TeamId, TeamKind, UserId
 from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.wishes.users import UNCHANGED, Patch, Unchanged
@@ -110,8 +110,8 @@ Entry = UserDesired | RoleDesired | TeamDesired
 class Desired:
     """The desired state of everything that `source` manages.
 
-    With `complete` False whoever is not listed is left alone, but for `leaving`, the people who go: so writes a door
-    that tells of one person at a time.
+    With `complete` False whoever is not listed is left alone, but for `leaving` and `leaving_teams`, the people and the
+    teams that go: so writes a door that tells of one person, or one team, at a time.
     """
 
     source: str
@@ -121,3 +121,4 @@ class Desired:
     take_over: bool = False
     complete: bool = True
     leaving: tuple[UserId, ...] = ()
+    leaving_teams: tuple[TeamId, ...] = ()

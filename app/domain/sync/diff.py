@@ -82,6 +82,9 @@ def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) ->
             emptied.append(f"{noun}s")
         directory.gone |= {record.id for record in missing if record.source == current.source}
         units += [bundles.leave(current, record) for record in missing]
+    going_teams = [current.world.teams[team] for team in dict.fromkeys(desired.leaving_teams)]
+    directory.gone |= {team.id for team in going_teams if team.source == current.source}
+    units += [bundles.leave(current, team) for team in going_teams]
     for unit in (*map(roles.read, role_entries), *map(teams.read, team_entries)):
         unchanged += _keep(unit, units)
     people = People(current, directory, desired.take_over)

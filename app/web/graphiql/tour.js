@@ -247,4 +247,39 @@ query WhatWasDone {
 }
 `,
   },
+  {
+    query: `# What would a feed do that brings a role without what it needs?
+# Nothing: the plan is refused, and says what is missing.
+mutation PlanANight {
+  planSync(input: {
+    source: "roles"
+    roles: [{
+      key: "removers"
+      grants: [{permission: "maxcontact.page_level_admin.dnc_bulk_removal"}]
+    }]
+  }) {
+    run { status creates refused }
+    errors {
+      code message path
+      ... on PrerequisiteNotMet {
+        fixes { grants { permission { key } value { text } } }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# How does each source stand this morning?
+query TheMorningAfter {
+  syncSources {
+    source manages drift lastAppliedAt
+    lastRun {
+      status plannedBy
+      items(action: REFUSED) { edges { node { subject path } } }
+    }
+  }
+}
+`,
+  },
 ];

@@ -114,7 +114,7 @@ async def patch_group_by(asking: Asking, team: str) -> Response:
 
 
 async def delete_group(asking: Asking, team: str) -> Response:
-    """Lets a team go: this source's people leave it."""
+    """Lets a team go: this source's people leave it, and a team of this very source is archived."""
     await _finish(
         provisioning.remove_team(
             asking.services, asking.caller, team, partial(_check_team, asking), members=_is_conditional(asking),
