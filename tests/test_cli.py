@@ -165,6 +165,8 @@ def test_the_version_is_told(run: Run) -> None:
         {"PERMGATE_ALLOWED_ORIGINS": "https://app.example.com/"},
         {"PERMGATE_ALLOWED_ORIGINS": "*"},
         {"PERMGATE_JWT_ISSUERS": "/no/such/file"},
+        {"PERMGATE_SYNC_MAX_BYTES": "1 GiB"},
+        {"PERMGATE_SYNC_MAX_BYTES": "0"},
         {"PERMGATE_GRAPHQL": "on"},
     ],
     ids=str,

@@ -293,13 +293,14 @@ def test_what_is_no_gateway_is_told(sync: Sync, status: int, body: bytes, header
 
 
 @pytest.mark.parametrize(
-    ("url", "read"),
+    ("url", "read", "shown"),
     [
-        ("http://h", Address(False, "h", None, "")),
-        ("https://h:8443/", Address(True, "h", 8443, "")),
-        ("https://h/permgate/graphql", Address(True, "h", None, "/permgate")),
-        ("http://[::1]:8000/graphql", Address(False, "::1", 8000, "")),
+        ("http://h", Address(False, "h", None, ""), "http://h"),
+        ("https://h:8443/", Address(True, "h", 8443, ""), "https://h:8443"),
+        ("https://h/permgate/graphql", Address(True, "h", None, "/permgate"), "https://h/permgate"),
+        ("http://[::1]:8000/graphql", Address(False, "::1", 8000, ""), "http://[::1]:8000"),
     ],
 )
-def test_addresses(url: str, read: Address) -> None:
+def test_addresses(url: str, read: Address, shown: str) -> None:
     assert Address.read(url) == read
+    assert str(read) == shown

@@ -71,7 +71,9 @@ class Address:
         return Address(parts.scheme == "https", parts.hostname, parts.port, path)
 
     def __str__(self) -> str:
-        return f"{'https' if self.secure else 'http'}://{self.host}{f':{self.port}' if self.port else ''}{self.path}"
+        scheme = "https" if self.secure else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}{'' if self.port is None else f':{self.port}'}{self.path}"
 
 
 class RemoteGateway:
