@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.web.sync_answers import Data, ErrorTeller, show_answer, show_run
 
 PART = 1 << 20  # bytes of a feed that are read at a time
+TICK_S = 1.0  # between two signs of life on a terminal
 PAGE = 100  # items of a page: what the schema gives at most
 
 
@@ -124,20 +125,30 @@ class LocalGateway:
 
     def plan(self, feed: FeedFile, *, key: str | None, resume: bool, progress: Progress) -> Data:
         size = feed.path.stat().st_size
+        is_reading = False
 
         def hear(phase: Phase) -> None:
-            progress.begin(phase.value, size if phase is Phase.READING else None)
+            nonlocal is_reading
+            is_reading = phase is Phase.READING
+            progress.begin(phase.value, size if is_reading else None)
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(TICK_S)
+                if not is_reading:  # how far that is, is told as it goes
+                    progress.advance(0)
 
         async def do() -> Data:
             content = Feed(feed.format, feed.parts(progress.advance))
             options = feed.options
             if key is not None:
                 fingerprint = fingerprint_feed(Feed(feed.format, feed.parts()), options)
-                options = PlanOptions(
-                    source=options.source, mode=options.mode, take_over=options.take_over,
-                    max_removals=options.max_removals, idempotency=IdempotencyKey(key, fingerprint), resume=resume,
-                )  # fmt: skip
-            answer = await plan_sync(self._services, self._caller, content, options=options, progress=hear)
+                options = replace(options, idempotency=IdempotencyKey(key, fingerprint), resume=resume)
+            ticking = asyncio.create_task(tick())
+            try:
+                answer = await plan_sync(self._services, self._caller, content, options=options, progress=hear)
+            finally:
+                ticking.cancel()
             return await show_answer(self._services, self._caller, answer)
 
         return self._runner.run(do())
