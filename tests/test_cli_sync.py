@@ -144,7 +144,7 @@ def test_a_plan_says_what_it_would_do_and_does_none_of_it(sync: Sync, database: 
         "+ e-dora: person `dora` (displayName: dora; email: none)  (line 2)\n"
         "+ e-dora: role `agents`  (line 2, roles, 0)\n"
         "+ e-emil: person `emil` (displayName: emil; email: none)  (line 3)\n"
-        "to apply it: permgate sync apply --plan SYN --fingerprint HASH\n"
+        "to apply it: permgate sync apply --plan SYN --fingerprint HASH --as olga\n"
     )
     assert result.err == "reading 58 B\ncomparing\nweighing\nkeeping\n"
     assert statuses(database) == ["PLANNED"]
@@ -343,7 +343,7 @@ def test_what_others_manage_is_taken_over_when_that_is_said(sync: Sync) -> None:
 
 
 def find_plan(result: Result) -> list[str]:
-    return re.search(r"(--plan \S+ --fingerprint \S+)$", result.out, re.MULTILINE)[1].split()  # type: ignore[index]
+    return re.search(r"(--plan \S+ --fingerprint \S+)", result.out, re.MULTILINE)[1].split()  # type: ignore[index]
 
 
 def test_a_plan_that_was_looked_at_is_applied(sync: Sync, database: Path) -> None:

@@ -1,6 +1,7 @@
 """`permgate sync`: what a source wants is planned, looked at, applied. Exits 0, 2 or 3 as `reports` says."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,8 +99,7 @@ def plan(
         _show(gateway, answer, output, all_of_it=all_of_it)
         state = exit_state(answer)
         if output == "text" and state == CHANGES:
-            click.echo(f"to apply it: permgate sync apply --plan {answer['run']['id']} "
-                       f"--fingerprint {answer['run']['fingerprint']}")  # fmt: skip
+            click.echo(f"to apply it: {_name_command(answer['run'], **where)}")
         elif state == REFUSED and answer["run"] is not None and answer["run"]["brake"]:
             complain("the brake would stop it")
         refusal.state = state
@@ -195,6 +195,14 @@ def _read_feed(
     return FeedFile(
         path=file, format=found, source=source, mode=mode, take_over=take_over, max_removals=max_removals
     )  # fmt: skip
+
+
+def _name_command(run: Data, *, url: str | None, token_file: str | None, user_name: str | None) -> str:
+    """The command that applies a plan, as it may be copied."""
+    words = ["permgate", "sync", "apply", "--plan", run["id"], "--fingerprint", run["fingerprint"]]
+    for name, value in (("--url", url), ("--token-file", token_file), ("--as", user_name)):
+        words += [] if value is None else [name, value]
+    return shlex.join(words)
 
 
 def _open(*, url: str | None, token_file: str | None, user_name: str | None) -> Gateway:
