@@ -7,6 +7,7 @@ may take an id apart but `kind_of`, which is strict: what does not look exactly 
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 from app.domain.holders import (
@@ -64,6 +65,22 @@ def kind_of(text: str) -> str | None:
     """The prefix of what is exactly an id, None for anything else."""
     match = _PATTERN.fullmatch(text)
     return None if match is None else match[1]
+
+
+def make_ids(at: datetime) -> Callable[[str, bytes], str]:
+    """What makes very many ids of one moment, each of a prefix and ten random bytes."""
+    moment = _spell(int(at.timestamp() * 1000) << 80)[:10]  # the time fills the first ten letters, and these alone
+    pairs = _PAIRS
+
+    def make(prefix: str, randomness: bytes) -> str:
+        number = int.from_bytes(randomness, "big")
+        return (
+            f"{prefix}_{moment}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}"
+            f"{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}"
+            f"{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+        )
+
+    return make
 
 
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)  # each ten bits in two letters

@@ -12,7 +12,7 @@ from app.domain.callers import Caller
 from app.domain.catalog import Catalog
 from app.domain.compiled import Program
 from app.domain.holders import ContractId, UserId, UserStatus
-from app.domain.ids import PREFIX_OF, make_id
+from app.domain.ids import PREFIX_OF, make_id, make_ids
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.sync.brake import DEFAULT_SHARE
@@ -21,6 +21,7 @@ from app.services.feed import Feed
 from app.services.issuers import NO_ISSUERS, Issuers
 from app.services.past import Past
 from app.services.seeing import Seen
+from app.services.sync.sketches import Sketches
 from app.services.uses import Uses
 
 REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
@@ -73,6 +74,7 @@ class Services:
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
         self.feed = Feed(database, self.clock)
+        self.sketches = Sketches()
         self.past = Past()
         self.uses = Uses(database)
         self._directory: tuple[int, World] | None = None
@@ -87,19 +89,14 @@ class Services:
 
     def new_ids(self) -> Callable[[type], str]:
         """What makes very many unused ids, all of this moment."""
-        now = self.clock()
-        drawn: Iterator[bytes] = iter(())
+        make_one, drawn = make_ids(self.clock()), self._draw()
+        return lambda kind: make_one(PREFIX_OF[kind], next(drawn))
 
-        def make(kind: type) -> str:
-            nonlocal drawn
-            part = next(drawn, None)
-            if part is None:
-                fresh = self.randomness(10 * DRAWN_AT_ONCE)
-                drawn = iter([fresh[start : start + 10] for start in range(0, len(fresh), 10)])
-                part = next(drawn)
-            return make_id(PREFIX_OF[kind], now, part)
-
-        return make
+    def _draw(self) -> Iterator[bytes]:
+        """Ten random bytes, again and again."""
+        while True:
+            fresh = self.randomness(10 * DRAWN_AT_ONCE)
+            yield from (fresh[start : start + 10] for start in range(0, len(fresh), 10))
 
     @asynccontextmanager
     async def reading(self, caller: Caller | None = None) -> AsyncIterator["Reading"]:

@@ -32,7 +32,7 @@ from app.domain.ids import PREFIX_OF
 from app.domain.world import World
 
 READ_AT_ONCE = 5000  # rows that are made records before others have a turn: some ten milliseconds
-MAX_LISTED = 1000  # ids that are listed in a statement; for more people everybody's rows are read
+MAX_LISTED = 5000  # ids that are listed in a statement; for more people everybody's rows are read
 
 
 class Worlds:

@@ -48,9 +48,12 @@ def work_out(
     mode: SyncMode,
     brake: Brake,
     active_owners: int,
-    keep: Callable[[Iterable[SyncItem]], object],
+    keep: Callable[[Iterable[SyncItem]], object] | None,
 ) -> Draft:
-    """Weighs a plan, measures what it takes away, and tells it. `keep` is given the items, once and in their order."""
+    """Weighs a plan, measures what it takes away, and tells it.
+
+    `keep` is given the items, once and in their order. None: nobody is told; nothing is counted, and no digest made.
+    """
     sound = frozenset(id(unit) for unit in plan.units if unit.is_sound)
     weighed = weigh(program, current.world, plan, authority, current.stamp, mode=mode, active_owners=active_owners)
     teller = Teller.of(program.catalog, current.world, plan)
@@ -70,10 +73,11 @@ def work_out(
             if is_new_fault:
                 asked.extend(map(line_of, teller.tell_steps(unit)))
 
-    items = tell()
-    keep(items)
-    for _ in items:  # what was not kept is counted all the same
-        pass
+    if keep is not None:
+        items = tell()
+        keep(items)
+        for _ in items:  # what was not kept is counted all the same
+            pass
     settings = (desired.source, mode.value, desired.take_over, brake.max_removals, program.catalog.digest)
     measures = measure(current.world, desired.source, (step.change for step in plan.steps()), weighed.losing)
     return Draft(

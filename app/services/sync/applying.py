@@ -35,6 +35,7 @@ from app.domain.world import Change
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, read
 from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require, work_aside
+from app.services.sync.sketches import Sketch
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
 APPLY = "applySync"
@@ -192,12 +193,14 @@ async def _work_out(application: _Application, reading: Reading) -> Draft | None
     if reading.now - run.planned_at >= FEEDS_KEPT_FOR:
         application.stale = [f"{FEEDS_KEPT_FOR.days} days have passed"]
         return None
+    if reading.revision == run.base_revision and (sketch := reading.services.sketches.find(run.id)) is not None:
+        return await _work_out_again(application, reading, sketch)
     known = await work_aside(
         read, Feed(FeedFormat(kept.format), [part async for part in reading.unit.sync.read_feed(run.id)])
     )
     draft = await draft_plan(
         reading, known, desired=known.desired(run.source, take_over=run.take_over), mode=run.mode,
-        max_removals=run.max_removals, keep=None,
+        max_removals=run.max_removals, keep=lambda _items: None,
     )  # fmt: skip
     if reading.revision != run.base_revision:
         application.stale = await _find_stale(reading, run, draft)
@@ -210,6 +213,25 @@ async def _work_out(application: _Application, reading: Reading) -> Draft | None
     if draft.is_refused(run.mode):
         raise Refused(cut_refusals([*draft.refusals, *draft.errors]))
     raise_if_unsafe(draft.plan, draft.alarms, overridden=application.options.override_brake)
+    return draft
+
+
+async def _work_out_again(application: _Application, reading: Reading, sketch: Sketch) -> Draft | None:
+    """What the plan does, where nothing at all was committed since it was made: it is what its sketch says.
+
+    It was without a fault then. What it takes away is what was measured then.
+    """
+    run = application.run
+    draft = await draft_plan(
+        reading, sketch.known(), desired=sketch.desired(run.source, take_over=run.take_over), mode=run.mode,
+        max_removals=run.max_removals,
+    )  # fmt: skip
+    if draft.is_refused(run.mode):
+        raise Refused(cut_refusals([*draft.refusals, *draft.errors]))
+    if draft.errors:
+        application.stale = ["what may be done has changed"]
+        return None
+    raise_if_unsafe(draft.plan, run.brake, overridden=application.options.override_brake)
     return draft
 
 
@@ -247,6 +269,7 @@ async def _write(application: _Application, unit: WritingUnit, reading: Reading,
         key = options.idempotency
         answer = KeptAnswer(action=APPLY, fingerprint=key.fingerprint, answer={"run": done.id})
         await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
+    services.sketches.forget(done.id)
     services.feed.note(revision)
     return SyncAnswer(run=done)
 

@@ -31,7 +31,7 @@ from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 
 P = ParamSpec("P")
 T = TypeVar("T")
-NAMED_AT_MOST = 500  # people whom a feed names and who are looked up by their names; for more everybody is read
+NAMED_AT_MOST = 5000  # people whom a feed names and who are looked up by their names; for more everybody is read
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
 FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
 PLAN = "planSync"
@@ -146,6 +146,8 @@ async def plan_sync(
                 await unit.idempotency.keep(caller.user, key.key, answer, at=now, since=now - KEYS_KEPT_FOR)
     except Refused as refused:
         return SyncAnswer(run=None, errors=refused.errors)
+    if run.status is SyncStatus.PLANNED:
+        services.sketches.keep(run.id, known, draft.plan)
     return answer_of(run_kept)
 
 
@@ -262,7 +264,10 @@ async def draft_plan(
     keep: Callable[[Iterable[SyncItem]], object] | None = None,
     progress: Progress = be_silent,
 ) -> Draft:
-    """Works out what a feed would do, as a change of the caller, in the snapshot that is being read."""
+    """Works out what a feed would do, as a change of the caller, in the snapshot that is being read.
+
+    `keep` is given its items. Without it nobody is told, and the draft has no counts and no fingerprint.
+    """
     caller = reading.caller
     assert caller is not None, "a sync is somebody's"
     services = reading.services
@@ -285,7 +290,7 @@ async def draft_plan(
     return await work_aside(
         work_out, reading.program, current, desired, plan, authority, mode=mode,
         brake=Brake(share=services.brake_share, max_removals=max_removals), active_owners=active_owners,
-        keep=keep or (lambda items: None),
+        keep=keep,
     )  # fmt: skip
 
 
