@@ -407,10 +407,11 @@ def test_those_who_lose_are_those_who_have_less_of_a_permission(feed: Feed) -> N
 
 def has_less(user: UserId, had: Evaluation, has: Evaluation) -> bool:
     program = had.program
-    before, now = (evaluation.effective(Subject(user=user)).certain for evaluation in (had, has))
+    before, now = (evaluation.effective(Subject(user=user)) for evaluation in (had, has))
     return any(
         permission.polarity is Polarity.PERMISSION
-        and not permission.value_type.at_least(program.value(now, number), program.value(before, number))
+        and not permission.value_type.at_least(program.value(less, number), program.value(more, number))
+        for more, less in ((before.certain, now.certain), (before.possible, now.possible))
         for number, permission in enumerate(program.catalog.permissions)
     )
 

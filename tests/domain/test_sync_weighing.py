@@ -301,6 +301,15 @@ def test_one_grant_taken_out_of_a_role_of_five_hundred_is_five_hundred_who_lose(
     assert find_alarms(measures, Brake(max_removals=500)) == ()
 
 
+@pytest.mark.parametrize("node", ["alfa.listen", "alfa.charge", "alfa.scored"])
+def test_a_right_that_hangs_on_a_target_or_a_fact_is_lost_like_any_other(node: str) -> None:
+    here = desk(
+        by_hr(role(SALES)), by_hr(grant(SALES, "alfa.plain")), by_hr(grant(SALES, node)),
+        person(ZOE), assigned(ZOE, SALES), person(YAN),
+    )  # fmt: skip
+    assert here.weigh(here.plan(roles=[bundle("sales", "alfa.plain")])).losing == {ZOE}
+
+
 def test_who_keeps_a_right_by_another_way_loses_nothing() -> None:
     here = desk(
         hired(ZOE), by_hr(assigned(ZOE, SALES)), role(SALES), grant(SALES, "alfa.plain"), grant(ZOE, "alfa.plain")

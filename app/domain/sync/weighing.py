@@ -11,7 +11,7 @@ from typing import Any
 from app.domain.authority import Authority
 from app.domain.catalog import Polarity
 from app.domain.changes import Stamp, Wish, refuse_violations
-from app.domain.compiled import Program
+from app.domain.compiled import Holding, Program
 from app.domain.errors import Conflict, DependentsExist, DomainError, PrerequisiteNotMet
 from app.domain.guards import Guard, guard_owners
 from app.domain.holders import (
@@ -354,7 +354,7 @@ class _Scale:
         )
 
     def _loses(self, user: UserId) -> bool:
-        judgement, program = self.judgement, self.program
+        judgement = self.judgement
         if user not in judgement.before.users:
             return False
         scopes = dict.fromkeys(judgement.scopes(user))
@@ -362,15 +362,23 @@ class _Scale:
         scopes |= dict.fromkeys(c.id for c in judgement.before.contracts.values() if c.owner == user)
         for contract in scopes:
             had, has = (
-                judgement.evaluation(after, contract, self.stamp.at).effective(Subject(user=user)).certain
+                judgement.evaluation(after, contract, self.stamp.at).effective(Subject(user=user))
                 for after in (False, True)
             )
-            for number in program.differing(had, has):
-                permission = program.catalog.permissions[number]
-                if permission.polarity is Polarity.PERMISSION and not permission.value_type.at_least(
-                    program.value(has, number), program.value(had, number)
-                ):
-                    return True
+            # What hangs on a fact or a target that nobody knows yet is lost as well once it can never be.
+            if self._is_less(had.certain, has.certain) or self._is_less(had.possible, has.possible):
+                return True
+        return False
+
+    def _is_less(self, had: Holding, has: Holding) -> bool:
+        """Whether there is less of a permission in one holding than in another."""
+        program = self.program
+        for number in program.differing(had, has):
+            permission = program.catalog.permissions[number]
+            if permission.polarity is Polarity.PERMISSION and not permission.value_type.at_least(
+                program.value(has, number), program.value(had, number)
+            ):
+                return True
         return False
 
 
