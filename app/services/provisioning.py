@@ -13,6 +13,7 @@ from app.db.repositories.people import People
 from app.domain.callers import Caller, Need, Right
 from app.domain.errors import Conflict, DomainError, Duplicate, InvalidValue, NotFound, NotPermitted, Refused
 from app.domain.holders import Membership, Team, TeamId, TeamKind, User, UserId, UserKind, UserStatus
+from app.domain.ids import PREFIX_OF, kind_of
 from app.domain.names import fold_name, show
 from app.domain.references import Ref
 from app.domain.sync.desired import Desired, TeamDesired, UserDesired
@@ -231,6 +232,7 @@ async def _want_people(
             InvalidValue(f"there is no user `{show(one)}`", path=("members",), expected=expected) for one in unknown
         ]
         raise Refused(errors)
+    going = frozenset(one for one in going if kind_of(one) == PREFIX_OF[User])  # what is no id is nobody's
     world = await reading.load_world({*map(UserId, coming), *map(UserId, going)})
     found: list[UserDesired] = []
     for one in sorted(coming | going):

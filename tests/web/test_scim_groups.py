@@ -150,7 +150,7 @@ async def test_nor_is_it_renamed(provider: Provider) -> None:
     assert "belongs to the source `manual`" in fault_of(response)[2]
 
 
-@each_of("value", ["usr_nobody", "ana", "", "x" * 500])
+@each_of("value", ["usr_nobody", "ana", "", "x" * 500, r"\ud800", r"\u0000"])
 async def test_who_is_nobody_does_not_come_and_may_go(world: Gateway, value: str) -> None:
     provider, path = Provider(world, world.token), f"/Groups/{world.ids['support']}"
 

@@ -83,6 +83,23 @@ def test_a_body_of_another_schema_is_refused() -> None:
     assert refuse({"op": "add", "path": "title", "value": 1}, schemas=[f"{CORE}User"])[:2] == (400, "invalidSyntax")
 
 
+def test_filters_are_held_against_so_many_values_at_most() -> None:
+    """Each is compared with each, while nobody else is served and nobody else writes."""
+    many = {"op": "add", "path": "roles", "value": [{"value": str(index)} for index in range(MAX_VALUES)]}
+    either = " or ".join(['value eq "x"'] * 50)
+    few = read_operations(Person, {"Operations": [many, {"op": "remove", "path": 'roles[value eq "7"]'}]})
+
+    for operations in (
+        [many, {"op": "remove", "path": f"roles[{either}]"}],
+        [{"op": "add", "value": {"roles": many["value"]}}, {"op": "remove", "path": f"roles[{either}]"}],
+        [many, *[{"op": "replace", "path": 'roles[value eq "x"].display', "value": "y"}] * 20],
+    ):
+        with pytest.raises(ScimFault) as refused:
+            apply_operations(Person(user_name="ana"), read_operations(Person, {"Operations": operations}))
+        assert (refused.value.status, refused.value.scim_type) == (400, "tooMany")
+    assert len(apply_operations(Person(user_name="ana"), few).roles) == MAX_VALUES - 1
+
+
 def test_requests_are_bounded() -> None:
     one = {"op": "add", "path": "title", "value": "x"}
     assert refuse(*[one] * (MAX_OPERATIONS + 1))[:2] == (400, "tooMany")

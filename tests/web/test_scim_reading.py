@@ -180,6 +180,9 @@ async def test_groups_are_found_by_name_and_by_member(world: Gateway, asked: str
         ("Users", "(" * 40 + "userName pr" + ")" * 39, "invalidFilter"),
         ("Users", "not (" * 40 + "userName pr" + ")" * 40, "invalidFilter"),
         ("Users", 'userName eq "' + "x" * 5000 + '"', "tooMany"),
+        ("Users", r'userName eq "\ud800"', "invalidFilter"),
+        ("Users", r'not (active eq true or emails[value co "a\u0000"])', "invalidFilter"),
+        ("Groups", r'displayName eq "\udfff"', "invalidFilter"),
         ("Groups", "members pr", "invalidFilter"),
         ("Groups", 'members[display eq "ana"]', "invalidFilter"),
         ("Groups", 'members co "usr"', "invalidFilter"),
@@ -206,9 +209,24 @@ async def test_a_filter_that_would_look_at_too_many_is_refused(
     assert (names(narrowed), exact["totalResults"]) == (["ana"], 4)
 
 
+@pytest.mark.parametrize("noun", ["Users", "Groups"])
+async def test_a_filter_that_would_ask_too_much_of_many_is_refused(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, noun: str
+) -> None:
+    monkeypatch.setattr("app.web.scim.queries.MAX_COMPARISONS", 12)
+    few = 'not (displayName sw "x")'
+    many = f'not (displayName sw "x" or ({" or ".join(["displayName pr"] * 12)}))'
+
+    taken = await provider.call("GET", f"/{noun}", query={"filter": few})
+    refused = await provider.call("GET", f"/{noun}", query={"filter": many})
+
+    assert taken.status_code == 200
+    assert fault_of(refused)[:2] == (400, "tooMany")
+
+
 async def test_many_are_scanned_batch_by_batch(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.scim.BATCH", 1)
-    monkeypatch.setattr("app.web.scim.queries.TURN", 1)
+    monkeypatch.setattr("app.web.scim.queries.TURN_S", -1.0)
 
     found = await provider.get("/Users", filter='not (userName eq "ben")', startIndex="2", count="1")
 

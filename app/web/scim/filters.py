@@ -15,6 +15,7 @@ from scim2_models.path import (
     ValuePath,
 )
 
+from app.domain.names import show
 from app.web.scim.faults import ScimFault
 
 MAX_FILTER = 4096  # characters: longer ones are lists of people, which have pages of their own
@@ -84,6 +85,32 @@ def _find_compared(term: FilterNode, names: set[str]) -> str | None:
     if isinstance(term, Comparison) and term.op in _WITHIN and _name(term.attr_path) in names:
         return term.value if isinstance(term.value, str) and term.value else None
     return None
+
+
+def check_texts(node: FilterNode | None) -> None:
+    """Raises `ScimFault` for a filter with a text that nothing can hold, and that no database takes."""
+    match node:
+        case Not():
+            check_texts(node.expr)
+        case LogicalExpr():
+            for term in node.terms:
+                check_texts(term)
+        case ValuePath():
+            check_texts(node.val_filter)
+        case Comparison(value=str() as text) if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in text):
+            raise ScimFault(400, f"`{show(text)}` is no text", "invalidFilter")
+
+
+def count_comparisons(node: FilterNode | None) -> int:
+    """How many things a filter asks of whatever it is held against."""
+    match node:
+        case Not():
+            return count_comparisons(node.expr)
+        case LogicalExpr():
+            return sum(map(count_comparisons, node.terms))
+        case ValuePath():
+            return 1 + count_comparisons(node.val_filter)
+    return 0 if node is None else 1
 
 
 def find_members_asked(node: FilterNode | None) -> frozenset[str]:

@@ -21,6 +21,7 @@ MAX_OPERATIONS = 1000  # of one request: each may be about one member of a group
 MAX_OTHERS = 100  # of these, about anything but members: each looks through the whole resource
 MAX_REMOVED = 100  # values named by one removal, members aside: each is compared with each that is there
 MAX_PATHS = 64 * 1024  # characters of all paths of one request: each is parsed
+MAX_COMPARISONS = 30_000  # of the words in filters with the values that they choose from: half a second at most
 TEAM = PREFIX_OF[Team]
 _KINDS = frozenset({"add", "remove", "replace"})
 _PATCHES: Mapping[type, "type[PatchOp[Any]]"] = {Person: PatchOp[Person], Group: PatchOp[Group]}
@@ -78,6 +79,17 @@ def _check_bounds(operations: Sequence[Operation]) -> None:
             raise ScimFault(400, f"one request has at most {most} {what}", "tooMany")
 
 
+def _check_comparisons(resource: Person | Group, operations: Sequence[Operation]) -> None:
+    """Raises `ScimFault` where the filters of paths would be held against too many values, there or to be added."""
+    words = sum(len(one.path.split()) for one in operations if one.path is not None and "[" in one.path)
+    there = sum(len(value) for _, value in resource if isinstance(value, list))
+    given = [one.value.values() if isinstance(one.value, dict) else (one.value,) for one in operations]
+    added = sum(len(value) if isinstance(value, list) else 1 for values in given for value in values)
+    if words * (there + added) > MAX_COMPARISONS:
+        message = f"its filters, {words} words, would be held against {there + added} values: send it in parts"
+        raise ScimFault(400, message, "tooMany")
+
+
 def _read_operation(model: type[Person] | type[Group], given: object) -> Operation:
     if not isinstance(given, dict):
         raise ScimFault(400, "an operation is an object", "invalidSyntax")
@@ -111,7 +123,8 @@ def apply_operations(resource: Person | Group, operations: Iterable[Operation]) 
 
     Raises `SCIMException` or a `ValidationError` of scim2-models.
     """
-    model = type(resource)
+    model, operations = type(resource), tuple(operations)
+    _check_comparisons(resource, operations)
     changed = resource.model_copy(deep=True)
     rendered = [one.render() for one in operations]
     if rendered:

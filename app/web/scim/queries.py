@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from unicodedata import normalize
 
@@ -17,7 +18,7 @@ from app.services.provisioning import source_of
 from app.services.scim import PeopleAsked, PersonSeen, TeamSeen
 from app.web.scim.discovery import DEFAULT_COUNT, MAX_COUNT
 from app.web.scim.faults import ScimFault, no_such
-from app.web.scim.filters import Narrowed, check_filter, find_members_asked, narrow
+from app.web.scim.filters import Narrowed, check_filter, check_texts, count_comparisons, find_members_asked, narrow
 from app.web.scim.groups import show_for_filter, show_group
 from app.web.scim.people import show_person
 from app.web.scim.resources import Group, Person
@@ -27,7 +28,8 @@ LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PARAMETERS = ("filter", "startIndex", "count", "attributes", "excludedAttributes")
 MAX_START = 2**31  # a place in a list: nobody has as many people
-TURN = 200  # people looked at before others get their turn
+TURN_S = 0.01  # of looking at people one by one, after which others get their turn
+MAX_COMPARISONS = 200_000  # of what a filter asks with those looked at one by one: some seconds of a processor
 _PROJECTIONS: Mapping[type, "type[ResponseParameters[Any]]"] = {
     Person: ResponseParameters[Person],
     Group: ResponseParameters[Group],
@@ -167,11 +169,12 @@ async def _find_people(
             "add `userName eq` or `externalId eq` to it"
         )
         raise ScimFault(400, detail, "tooMany")
-    place, looked_at, page = 0, 0, list[Person]()
+    _bound_comparisons(matching, total, "users")
+    place, page, turn = 0, list[Person](), monotonic()
     async for one in scim.scan_people(reading, wanted):
-        looked_at += 1
-        if looked_at % TURN == 0:
+        if monotonic() - turn > TURN_S:
             await asyncio.sleep(0)
+            turn = monotonic()
         resource = show(one)
         if matching.match(resource):
             place += 1
@@ -189,11 +192,7 @@ async def list_groups(asking: Asking) -> Response:
         teams = await scim.list_teams(reading)
         if search.filter is not None:
             teams_of = await scim.find_teams_of(reading, asked) if asked else {}
-            teams = [
-                one
-                for one in teams
-                if search.filter.match(show_for_filter(one, [who for who in teams_of if one.team.id in teams_of[who]]))
-            ]
+            teams = await _find_teams(search.filter, teams, teams_of)
         total = len(teams)
         page: Sequence[TeamSeen] = teams[start - 1 : start - 1 + count]
         if page and wants(asking.parameters, "members"):
@@ -201,10 +200,35 @@ async def list_groups(asking: Asking) -> Response:
     return _answer_page(asking, [show_group(one, asking.base) for one in page], total, start, search)
 
 
+async def _find_teams(
+    matching: "ScimFilter[Any]", teams: Sequence[TeamSeen], teams_of: Mapping[str, frozenset[str]]
+) -> Sequence[TeamSeen]:
+    """The teams that match; `teams_of`: those of everybody whom the filter names."""
+    _bound_comparisons(matching, len(teams), "groups")
+    found, turn = list[TeamSeen](), monotonic()
+    for one in teams:
+        if monotonic() - turn > TURN_S:
+            await asyncio.sleep(0)
+            turn = monotonic()
+        if matching.match(show_for_filter(one, [who for who in teams_of if one.team.id in teams_of[who]])):
+            found.append(one)
+    return found
+
+
+def _bound_comparisons(matching: "ScimFilter[Any]", total: int, noun: str) -> None:
+    """Raises `ScimFault` where a filter would be held against too much, one by one."""
+    asked = count_comparisons(matching.ast)
+    if total * asked > MAX_COMPARISONS:
+        message = f"this filter would ask {asked} things of each of {total} {noun}: ask less at a time"
+        raise ScimFault(400, message, "tooMany")
+
+
 def _read_search(parameters: Mapping[str, Any], model: type[Any]) -> "SearchRequest[Any]":
     given = {name: parameters[name] for name in PARAMETERS if name in parameters}
     check_filter(given.get("filter"))
-    return _SEARCHES[model].model_validate(given)
+    search = _SEARCHES[model].model_validate(given)
+    check_texts(None if search.filter is None else search.filter.ast)
+    return search
 
 
 def _read_page(search: "SearchRequest[Any]") -> tuple[int, int]:
