@@ -31,6 +31,7 @@ from tests.desks import (
     entry,
     errors_of,
     hired,
+    list_faults,
     of,
     roles_of,
     squad,
@@ -423,6 +424,12 @@ def test_parents_in_another_order_are_no_change() -> None:
 def test_a_role_that_the_caller_does_not_see_is_not_there() -> None:
     here = desk(role(SALES), hidden=frozenset({"sales"}))
     assert errors_of(here.plan(users=[entry("zoe", roles=["sales"])])) == {"users.0.roles.0.role": ["NOT_FOUND"]}
+
+
+def test_of_a_role_that_the_caller_does_not_see_no_more_is_told_than_that_its_key_is_taken() -> None:
+    here = desk(role(SALES), hidden=frozenset({"sales"}))
+    (error,) = list_faults(here.plan(roles=[bundle("sales", display_name="Sales")]))
+    assert (error.message, error.path) == ("the key `sales` is taken", ("roles", "0", "key"))
 
 
 def test_a_new_role_is_told_with_everything_that_it_is() -> None:

@@ -1,15 +1,19 @@
 """Applying a plan from what the process kept of it does what applying it from its feed does."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.services.context import Services
+from app.services.sync.feeds import ReadFeed
 from app.services.sync.sketches import Sketches
+from tests.desks import YAN, ZOE, by_hr, desk, entry, hired
 from tests.factories import Clock, Template, open_copy, select
 from tests.moves import assign, by
+from tests.staff import AGENTS, assigned, person
 from tests.synced import apply, codes, olga, plan, sync, write_feed
 
 FIRST = [
@@ -100,3 +104,16 @@ async def test_of_a_few_plans_alone_something_is_kept(stocked_template: Template
 
     assert [run is not None and services.sketches.find(run.id) is not None for run in runs] == [False, True, True]
     await services.close()
+
+
+def test_who_leaves_is_not_mistaken_for_who_is_listed_by_a_name_alike() -> None:
+    """Who has no external id is called by the user name in a plan, which may be the external id of somebody else."""
+    here = desk(
+        hired(ZOE), by_hr(replace(person(YAN), user_name="E-zoe")), by_hr(assigned(YAN, AGENTS))
+    )  # fmt: skip
+    listed, sketches = (entry("zoe", path=("users", "0"), roles=["agents"]),), Sketches()
+
+    sketches.keep("syn", ReadFeed(users=listed, roles=None, teams=None, spoiled=()), here.plan(users=listed))
+
+    sketch = sketches.find("syn")
+    assert sketch is not None and (sketch.entries, sketch.leaving) == (listed, (YAN,))

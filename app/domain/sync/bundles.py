@@ -156,6 +156,7 @@ def _add_record(current: Current, unit: Unit, old: Bundle | None, wanted: Bundle
         return
     if old.id in current.hidden:
         unit.conflicts.append(Conflict(f"the key `{show(old.key)}` is taken", path=(*unit.path, "key")))
+        return  # what it is, and whose, is not told
     if old.source != current.source and take_over:
         wanted = replace(wanted, source=current.source)
     elif old.source != current.source and wanted != old:

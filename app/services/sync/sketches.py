@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.domain.holders import UserId
 from app.domain.sync.desired import Desired, UserDesired
 from app.domain.sync.diff import SyncPlan
+from app.domain.sync.people import LIST
 from app.services.sync.feeds import ReadFeed
 
 KEPT = 2  # plans of which something is kept: of the one being looked at, and of one beside it
@@ -45,12 +46,11 @@ class Sketches:
             return
         if not all(unit.is_sound for unit in plan.units):
             return
-        changed = {unit.subject for unit in plan.units}
+        changed = {unit.subject for unit in plan.units if unit.path != LIST}
         entries = tuple(entry for entry in known.users if entry.subject in changed)
         if len(entries) > MOST:
             return
-        listed = {entry.subject for entry in entries}
-        leaving = tuple(UserId(unit.holder) for unit in plan.units if unit.subject not in listed)
+        leaving = tuple(UserId(unit.holder) for unit in plan.units if unit.path == LIST)
         self._kept[run] = Sketch(entries, leaving)
         while len(self._kept) > KEPT or sum(len(sketch.entries) for sketch in self._kept.values()) > MOST:
             self._kept.popitem(last=False)
