@@ -204,10 +204,9 @@ async def _work_out(application: _Application, reading: Reading) -> Draft | None
     )  # fmt: skip
     if reading.revision != run.base_revision:
         application.stale = await _find_stale(reading, run, draft)
-    if not application.stale and draft.differences != kept.differences:
-        application.stale = ["what the feed differs in has changed"]
-    if not application.stale and run.mode is SyncMode.PARTIAL and draft.fingerprint != run.fingerprint:
-        application.stale = ["what may be done has changed"]
+    if not application.stale and (difference := _find_difference(kept, draft)) is not None:
+        _refuse_to_another(application, draft)
+        application.stale = [difference]
     if application.stale:
         return None
     if draft.is_refused(run.mode):
@@ -229,10 +228,28 @@ async def _work_out_again(application: _Application, reading: Reading, sketch: S
     if draft.is_refused(run.mode):
         raise Refused(cut_refusals([*draft.refusals, *draft.errors]))
     if draft.errors:
+        _refuse_to_another(application, draft)
         application.stale = ["what may be done has changed"]
         return None
     raise_if_unsafe(draft.plan, run.brake, overridden=application.options.override_brake)
     return draft
+
+
+def _find_difference(kept: KeptRun, draft: Draft) -> str | None:
+    """Why a plan is not what was looked at, though nothing that it read has changed; None: it is."""
+    if draft.differences != kept.differences:
+        return "what the feed differs in has changed"
+    if kept.run.mode is SyncMode.PARTIAL and draft.fingerprint != kept.run.fingerprint:
+        return "what may be done has changed"
+    return None
+
+
+def _refuse_to_another(application: _Application, draft: Draft) -> None:
+    """Raises `Refused` where another applies than has planned, who sees or may do less: the plan stands as it is."""
+    planner = application.run.planned_by
+    if application.caller.user_name != planner:
+        message = f"it would not do for you what it would for `{show(planner)}`, who planned it: plan it yourself"
+        raise Refused(cut_refusals([StalePlan(message, path=("plan",)), *draft.errors]))
 
 
 async def _find_stale(reading: Reading, run: SyncRun, draft: Draft) -> list[str]:
@@ -263,6 +280,9 @@ async def _write(application: _Application, unit: WritingUnit, reading: Reading,
         application.run, status=SyncStatus.APPLIED, revision=revision, applied_at=reading.now,
         applied_by=caller.user_name, reason=options.reason,
     )  # fmt: skip
+    attempt = note_attempt(caller, APPLY, cut_refusals(draft.errors), at=reading.now)  # left out of PARTIAL
+    if attempt is not None:
+        await unit.security.add(attempt)
     await unit.sync.replace(done)
     await unit.sync.forget_feeds(before=reading.now - FEEDS_KEPT_FOR, run=done.id)
     if options.idempotency is not None:

@@ -473,6 +473,34 @@ async def test_a_plan_refused_to_a_machine_beyond_its_ceiling_is_noted_when_it_t
     assert select(world.path, "SELECT actor, action FROM security_events") == [("bot", "applySync")]
 
 
+async def test_what_partial_leaves_out_for_going_too_far_is_noted(world: Gateway) -> None:
+    secret = await world.trust("cleo", *RUNNER, Right.GRANT_RIGHTS)
+    given = [person("dora", roles=[role("agents")]), person("emil")]
+    run = (await plan(world, token=secret, users=given, mode="PARTIAL"))["run"]
+
+    done = await apply(world, run, token=secret)
+
+    assert (done["errors"], done["run"]["status"], done["run"]["refused"]) == ([], "APPLIED", 1)
+    assert select(world.path, "SELECT actor, action FROM security_events") == [("cleo", "applySync")]
+
+
+@pytest.mark.parametrize("mode", ["ATOMIC", "PARTIAL"])
+async def test_who_may_less_than_who_planned_does_not_spoil_the_plan(world: Gateway, mode: str) -> None:
+    planner = await world.trust("ana", *RUNNER, Right.GRANT_RIGHTS, MENU["permission"])
+    given = [person("dora", roles=[role("agents")]), person("emil")]
+    run = (await plan(world, token=planner, users=given, mode=mode))["run"]
+    blind = await world.trust("cleo", Right.RUN_SYNC, Right.VIEW_SYNC)
+    poor = await world.trust("ben", *RUNNER, Right.GRANT_RIGHTS)
+
+    told = [await apply(world, run, token=secret) for secret in (blind, poor)]
+    done = await apply(world, run, token=planner)
+
+    assert all(one["errors"] and one["run"]["status"] == "PLANNED" for one in told)
+    assert (done["errors"], done["run"]["status"]) == ([], "APPLIED")
+    noted = select(world.path, "SELECT actor FROM security_events")
+    assert {actor for (actor,) in noted} == {"cleo", "ben"}
+
+
 # ---------------------------------------------------------------------- the same again, and at once
 
 
