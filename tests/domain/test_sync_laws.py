@@ -30,7 +30,7 @@ from app.domain.holders import (
     UserStatus,
 )
 from app.domain.rights import Evaluation, Subject
-from app.domain.sync.brake import Brake, find_alarms, measure
+from app.domain.sync.brake import Brake, find_alarms, find_managed, measure
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import Spoiled, SyncPlan, diff
 from app.domain.sync.items import Teller
@@ -424,7 +424,7 @@ def test_the_brake_counts_what_is_taken_away(feed: Feed, pick: int) -> None:
     weighed = let_through(feed, SyncMode.PARTIAL)
     if weighed is None:
         return
-    measures = measure(feed.world, SOURCE, weighed.changes, weighed.losing)
+    measures = measure(find_managed(feed.world, SOURCE), SOURCE, weighed.changes, weighed.losing)
     counted = count_taken(feed, weighed)
     assert [(one.taken, one.managed) for one in measures] == counted
     share = (pick % 101) / 100

@@ -13,7 +13,7 @@ from app.domain.errors import Braked, DependentsExist, ErrorCode, PrerequisiteNo
 from app.domain.fixes import GiveRight
 from app.domain.holders import RoleId, UserId
 from app.domain.references import Ref
-from app.domain.sync.brake import Brake, Measure, find_alarms, measure, raise_if_unsafe
+from app.domain.sync.brake import Brake, Measure, find_alarms, find_managed, measure, raise_if_unsafe
 from app.domain.sync.desired import SyncMode, UserDesired
 from app.domain.sync.diff import SyncPlan
 from app.domain.sync.weighing import MAX_ROUNDS, find_kinds
@@ -295,7 +295,7 @@ def test_one_grant_taken_out_of_a_role_of_five_hundred_is_five_hundred_who_lose(
     plan = here.plan(roles=[bundle("sales", "alfa.plain")])
     weighed = here.weigh(plan)
     assert weighed.losing == set(people)
-    measures = measure(here.world, HR, weighed.changes, weighed.losing)
+    measures = measure(find_managed(here.world, HR), HR, weighed.changes, weighed.losing)
     assert Measure("people lose a right", 500, 500) in measures
     assert find_alarms(measures, Brake(max_removals=499)) == ("500 people lose a right, more than the 499 allowed",)
     assert find_alarms(measures, Brake(max_removals=500)) == ()
@@ -354,7 +354,7 @@ def test_a_row_that_has_not_begun_is_lost_by_nobody_today() -> None:
 
 def taken(here: Desk, users: list[UserDesired], **more: bool) -> tuple[Measure, ...]:
     weighed = here.weigh(here.plan(users=users, **more))
-    return measure(here.world, HR, weighed.changes, weighed.losing)
+    return measure(find_managed(here.world, HR), HR, weighed.changes, weighed.losing)
 
 
 def staffed(number: int) -> Desk:

@@ -6,7 +6,7 @@ are suspended, and people who lose a right, are measured against those whom the 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.errors import Braked, Refused
 from app.domain.holders import Access, Assignment, Grant, Membership, User, UserId, UserStatus
@@ -36,18 +36,19 @@ class Brake:
     max_removals: int | None = None
 
 
-def measure(world: World, source: str, changes: Iterable[Change], losing: frozenset[UserId]) -> tuple[Measure, ...]:
-    """What the changes of a source take away: rows by kind, people suspended, people who lose a right."""
-    ended: Counter[type] = Counter()
-    suspended = 0
-    for change in changes:
-        old, new = change.before, change.after
-        if isinstance(old, User):
-            suspended += old.status is UserStatus.ACTIVE and isinstance(new, User) and new.status is not old.status
-        elif type(old) in _WORDS and old.source == source:  # type: ignore[union-attr]  # one of the rows
-            ended[type(old)] += 1  # what is taken over from another source stays, as ours
+@dataclass(frozen=True)
+class Managed:
+    """What a source manages: rows by kind, the people it manages or has rows on, how many of its own are active."""
+
+    rows: Mapping[type, int] = field(default_factory=dict)
+    people: frozenset[str] = frozenset()
+    active: int = 0
+
+
+def find_managed(world: World, source: str) -> Managed:
+    """What a source manages in a world that holds all of it."""
     managed: Counter[type] = Counter()
-    people: set[str] = set(losing)
+    people: set[str] = set()
     active = 0
     for user in world.users.values():
         if user.source == source:
@@ -59,11 +60,24 @@ def measure(world: World, source: str, changes: Iterable[Change], losing: frozen
                 managed[type(row)] += 1
                 if holder in world.users:
                     people.add(holder)
-    rows_ended = (Measure(f"{word} end", ended[kind], managed[kind]) for kind, word in _WORDS.items())
+    return Managed(managed, frozenset(people), active)
+
+
+def measure(managed: Managed, source: str, changes: Iterable[Change], losing: frozenset[UserId]) -> tuple[Measure, ...]:
+    """What the changes of a source take away: rows by kind, people suspended, people who lose a right."""
+    ended: Counter[type] = Counter()
+    suspended = 0
+    for change in changes:
+        old, new = change.before, change.after
+        if isinstance(old, User):
+            suspended += old.status is UserStatus.ACTIVE and isinstance(new, User) and new.status is not old.status
+        elif type(old) in _WORDS and old.source == source:  # type: ignore[union-attr]  # one of the rows
+            ended[type(old)] += 1  # what is taken over from another source stays, as ours
+    rows_ended = (Measure(f"{word} end", ended[kind], managed.rows.get(kind, 0)) for kind, word in _WORDS.items())
     return (
         *rows_ended,
-        Measure("people are suspended", suspended, max(active, suspended)),
-        Measure("people lose a right", len(losing), len(people)),
+        Measure("people are suspended", suspended, max(managed.active, suspended)),
+        Measure("people lose a right", len(losing), len(managed.people | losing)),
     )
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeVar
 
 from app.domain.errors import Conflict, DomainError, Duplicate
-from app.domain.holders import User
+from app.domain.holders import User, UserId
 from app.domain.sync import bundles
 from app.domain.sync.bundles import Roles, Teams, refuse_circles
 from app.domain.sync.desired import Desired, Path, RoleDesired, TeamDesired, UserDesired
@@ -49,11 +49,14 @@ class SyncPlan:
         return chain.from_iterable(unit.steps for unit in self.units if unit.is_sound)
 
 
-def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) -> SyncPlan:
+def diff(
+    current: Current, desired: Desired, spoiled: Iterable[Spoiled] = (), settled: frozenset[UserId] = frozenset()
+) -> SyncPlan:
     """The plan that brings the current state to the desired one.
 
     `spoiled` are entries that could not be read: whom they name is not missing. Where one names nobody, everybody might
-    be named by it, and nobody is taken for missing.
+    be named by it, and nobody is taken for missing. `settled` are people who are listed as they are, and left out of
+    the entries: the world need not hold them.
     """
     spoiled = tuple(spoiled)
     is_doubtful = any(one.subject is None for one in spoiled)
@@ -64,7 +67,7 @@ def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) ->
     }
     directory = Directory(current)
     units: list[Unit] = [_spoil(one) for one in spoiled]
-    unchanged = 0
+    unchanged = len(settled)
     emptied: list[str] = []
     role_entries, role_doubles = _single_out(desired.roles, "role", lambda entry: entry.key)
     team_entries, team_doubles = _single_out(desired.teams, "team", lambda entry: entry.key)
@@ -87,8 +90,8 @@ def diff(current: Current, desired: Desired, spoiled: Iterable[Spoiled] = ()) ->
     units += [bundles.leave(current, team) for team in going_teams]
     for unit in (*map(roles.read, role_entries), *map(teams.read, team_entries)):
         unchanged += _keep(unit, units)
-    people = People(current, directory, desired.take_over)
-    any_listed = bool(spoiled_of["user"])
+    people = People(current, directory, desired.take_over, matched=set(settled))
+    any_listed = bool(spoiled_of["user"] or settled)
     user_entries, user_doubles = _single_out(desired.users, "user", lambda entry: entry.subject)
     for entry in user_entries:
         any_listed = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.domain.authority import Authority
 from app.domain.compiled import Program
 from app.domain.errors import DomainError, Refused
-from app.domain.sync.brake import Brake, Measure, find_alarms, measure, raise_if_unsafe
+from app.domain.sync.brake import Brake, Managed, Measure, find_alarms, find_managed, measure, raise_if_unsafe
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan
 from app.domain.sync.items import Teller, count_items, digest_lines, line_of, list_errors
@@ -49,10 +49,12 @@ def work_out(
     brake: Brake,
     active_owners: int,
     keep: Callable[[Iterable[SyncItem]], object] | None,
+    managed: Managed | None = None,
 ) -> Draft:
     """Weighs a plan, measures what it takes away, and tells it.
 
     `keep` is given the items, once and in their order. None: nobody is told; nothing is counted, and no digest made.
+    `managed` is what the source manages, where the world does not hold all of it.
     """
     sound = frozenset(id(unit) for unit in plan.units if unit.is_sound)
     weighed = weigh(program, current.world, plan, authority, current.stamp, mode=mode, active_owners=active_owners)
@@ -79,7 +81,12 @@ def work_out(
         for _ in items:  # what was not kept is counted all the same
             pass
     settings = (desired.source, mode.value, desired.take_over, brake.max_removals, program.catalog.digest)
-    measures = measure(current.world, desired.source, (step.change for step in plan.steps()), weighed.losing)
+    measures = measure(
+        managed or find_managed(current.world, desired.source),
+        desired.source,
+        (step.change for step in plan.steps()),
+        weighed.losing,
+    )
     return Draft(
         plan=plan, weighed=weighed, measures=measures, alarms=find_alarms(measures, brake),
         counts=count_items(plan, found, losing=len(weighed.losing)), differences=digest_lines(asked, *settings),

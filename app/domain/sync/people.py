@@ -7,7 +7,7 @@ from app.domain.contracts import AccessLevel
 from app.domain.errors import Conflict, DomainError, Duplicate, InvalidValue, LastOwner, NotPermitted
 from app.domain.holders import Access, AnyRow, Assignment, Membership, User, UserId, UserKind, UserStatus
 from app.domain.names import read_email, read_name, show
-from app.domain.sync.desired import AssignmentDesired, LevelDesired, Path, UserDesired
+from app.domain.sync.desired import AssignmentDesired, Path, UserDesired
 from app.domain.sync.units import Current, Directory, RowKey, Step, Unit, compare_rows, end_rows, holder_of
 from app.domain.wishes.users import Unchanged
 from app.domain.world import Change
@@ -133,33 +133,40 @@ class People:
     def _read_lists(self, entry: UserDesired, unit: Unit) -> None:
         rows = self.current.world.rows_of(unit.holder)
         if entry.roles is not None:
-            path = (*entry.path, "roles")
-            keys = read_assignments(self.directory, unit, entry.roles, path)
-            unit.steps += self._compare(unit, Assignment, rows.assignments, keys, path)
+            keys = self.keys_of_roles(entry, unit)
+            unit.steps += self._compare(unit, Assignment, rows.assignments, keys, (*entry.path, "roles"))
         if entry.teams is not None:
-            path = (*entry.path, "teams")
-            keys = []
-            for index, ref in enumerate(entry.teams):
-                try:
-                    keys.append((self.directory.find_team(ref, unit), None, None, None, False))
-                except DomainError as error:
-                    unit.faults.append(error.under(*path, str(index)))
-                    keys.append(None)
-            unit.steps += self._compare(unit, Membership, rows.memberships, keys, path)
+            keys = self.keys_of_teams(entry, unit)
+            unit.steps += self._compare(unit, Membership, rows.memberships, keys, (*entry.path, "teams"))
         if entry.access is not None:
-            path = (*entry.path, "access")
-            keys = self._read_access(entry.access, unit, path)
-            unit.steps += self._compare(unit, Access, rows.access, keys, path)
+            keys = self.keys_of_access(entry, unit)
+            unit.steps += self._compare(unit, Access, rows.access, keys, (*entry.path, "access"))
+
+    def keys_of_roles(self, entry: UserDesired, unit: Unit) -> list[RowKey | None]:
+        """What the roles of an entry say; what is wrong with one is a fault of the unit, and None."""
+        return read_assignments(self.directory, unit, entry.roles or (), (*entry.path, "roles"))
+
+    def keys_of_teams(self, entry: UserDesired, unit: Unit) -> list[RowKey | None]:
+        """What the teams of an entry say, as its roles."""
+        keys: list[RowKey | None] = []
+        for index, ref in enumerate(entry.teams or ()):
+            try:
+                keys.append((self.directory.find_team(ref, unit), None, None, None, False))
+            except DomainError as error:
+                unit.faults.append(error.under(*entry.path, "teams", str(index)))
+                keys.append(None)
+        return keys
 
     def _compare(
         self, unit: Unit, kind: type, rows: Sequence[AnyRow], keys: Sequence[RowKey | None], path: Path
     ) -> list[Step]:
         return compare_rows(self.current, unit, kind, rows, keys, path=path, take_over=self.take_over)
 
-    def _read_access(self, asked: Iterable[LevelDesired], unit: Unit, path: Path) -> list[RowKey | None]:
+    def keys_of_access(self, entry: UserDesired, unit: Unit) -> list[RowKey | None]:
+        """What the access levels of an entry say, as its roles."""
         world, levels = self.current.world, dict[tuple[str, str], AccessLevel]()
         keys: list[RowKey | None] = []
-        for index, item in enumerate(asked):
+        for index, item in enumerate(entry.access or ()):
             try:
                 contract = self.directory.find_contract(item.contract, "contract")
                 assert contract is not None, "a level names its contract"
@@ -176,7 +183,7 @@ class People:
                 if levels.setdefault((contract, item.product), item.level) is not item.level:
                     raise Duplicate(f"two levels in `{item.product}` of `{record.number}`")
             except DomainError as error:
-                unit.faults.append(error.under(*path, str(index)))
+                unit.faults.append(error.under(*entry.path, "access", str(index)))
                 keys.append(None)
             else:
                 keys.append((item.product, contract, None, None, item.level))

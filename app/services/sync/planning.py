@@ -16,7 +16,7 @@ from app.db.unit_of_work import ReadingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
-from app.domain.holders import MANUAL, RoleId, TeamId, UserStatus
+from app.domain.holders import MANUAL, RoleId, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
 from app.domain.names import read_name
 from app.domain.sync.brake import Brake
@@ -24,7 +24,8 @@ from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
 from app.domain.sync.drafts import Draft, work_out
 from app.domain.sync.runs import SyncItem, SyncRun, SyncStatus
-from app.domain.sync.units import Current
+from app.domain.sync.skimming import skim
+from app.domain.sync.units import Current, Directory
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
@@ -272,16 +273,24 @@ async def draft_plan(
     assert caller is not None, "a sync is somebody's"
     services = reading.services
     progress(Phase.COMPARING)
-    await _load(reading, known, desired)
     stamp = Stamp(
         actor=caller.user_name, at=reading.now, new_id=services.new_ids(), source=desired.source,
         revision=reading.revision + 1,
     )  # fmt: skip
     current = Current(
-        catalog=reading.catalog, world=await reading.load_world(), stamp=stamp,
-        held_down=await _find_held_down(reading, desired), hidden=await _find_hidden(reading),
+        catalog=reading.catalog, world=await reading.load_world(), stamp=stamp, hidden=await _find_hidden(reading)
+    )
+    settled, managed = frozenset[UserId](), None
+    if _can_be_skimmed(known, desired):
+        standing = await reading.unit.sync.read_standing(desired.source)
+        skimmed = await work_aside(skim, Directory(current), standing, known.users or ())
+        desired, settled, managed = replace(desired, users=skimmed.left), skimmed.settled, standing.managed
+        await reading.load_world(map(UserId, managed.people - settled))
+    await _load(reading, known, desired, managed=managed is None)
+    current = replace(
+        current, world=await reading.load_world(), held_down=await _find_held_down(reading, desired)
     )  # fmt: skip
-    plan = await work_aside(diff, current, desired, known.spoiled)
+    plan = await work_aside(diff, current, desired, known.spoiled, settled)
     await _load_reached(reading, plan)
     current = replace(current, world=await reading.load_world())
     authority = await reading.authority()
@@ -290,12 +299,18 @@ async def draft_plan(
     return await work_aside(
         work_out, reading.program, current, desired, plan, authority, mode=mode,
         brake=Brake(share=services.brake_share, max_removals=max_removals), active_owners=active_owners,
-        keep=keep,
+        keep=keep, managed=managed,
     )  # fmt: skip
 
 
-async def _load(reading: Reading, known: ReadFeed, desired: Desired) -> None:
-    """Brings the people into the world whom a feed may mean, and whom its source manages."""
+def _can_be_skimmed(known: ReadFeed, desired: Desired) -> bool:
+    """Whether a feed is long, of people alone, and such that whoever is listed as they are needs no other look."""
+    is_plain = desired.complete and not desired.take_over and not known.spoiled
+    return is_plain and len(known.users or ()) > NAMED_AT_MOST and known.roles is None and known.teams is None
+
+
+async def _load(reading: Reading, known: ReadFeed, desired: Desired, *, managed: bool) -> None:
+    """Brings the people into the world whom a feed may mean, and (`managed`) whom its source manages."""
     people = tuple(desired.users or ())
     external_ids = {person.external_id for person in people if person.external_id is not None}
     spoiled = [one.subject for one in known.spoiled if one.noun == "user" and one.subject is not None]
@@ -304,7 +319,7 @@ async def _load(reading: Reading, known: ReadFeed, desired: Desired) -> None:
         return
     found = await reading.unit.sync.find_people(
         desired.source, external_ids.union(spoiled), {person.user_name for person in people},
-        managed=desired.users is not None and desired.complete,
+        managed=managed and desired.users is not None and desired.complete,
     )  # fmt: skip
     await reading.load_world({*found, *desired.leaving, *(person.id for person in people if person.id is not None)})
 
