@@ -9,6 +9,7 @@ from types import TracebackType
 from app.web.protocol import ProtocolFault
 
 PART = 1 << 20  # bytes that are held before they are written, and read at a time
+MAX_MEMBERS = 100_000  # of a gzip file: each takes time of its own, and one without content takes 20 bytes
 _GZIP = 31  # window bits of zlib that take the gzip form alone
 
 
@@ -27,6 +28,7 @@ class Upload:
         self._held = bytearray()
         self._file = TemporaryFile(prefix="permgate-feed-", buffering=0)  # noqa: SIM115  # closed as this is left
         self._unpacker = zlib.decompressobj(_GZIP) if packed else None
+        self._members = 1
 
     def __enter__(self) -> "Upload":
         return self
@@ -73,6 +75,9 @@ class Upload:
         while packed or is_full:
             if self._unpacker.eof:  # a file of several members, one after another
                 self._unpacker = zlib.decompressobj(_GZIP)
+                self._members += 1
+                if self._members > MAX_MEMBERS:
+                    raise ProtocolFault(400, f"the feed is packed in more than {MAX_MEMBERS} pieces")
             try:
                 part = self._unpacker.decompress(packed, PART)
             except zlib.error:

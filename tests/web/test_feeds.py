@@ -509,6 +509,17 @@ async def test_what_is_not_packed_whole_is_refused(world: Gateway, packed: bytes
     assert await count_runs(world) == 0
 
 
+async def test_what_is_packed_in_pieces_without_end_is_refused(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.uploads.MAX_MEMBERS", 3)
+    piece = gzip.compress(b"")
+
+    response = await send(world, gzip.compress(PEOPLE) + piece * 3, content_encoding="gzip")
+    taken = await planned(world, gzip.compress(PEOPLE) + piece * 2, content_encoding="gzip")
+
+    assert fault_of(response)[:2] == (400, "BAD_REQUEST")
+    assert taken["run"]["creates"] > 0
+
+
 # ---------------------------------------------------------------------- idempotency keys
 
 

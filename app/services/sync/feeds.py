@@ -44,7 +44,7 @@ def read(feed: Feed) -> ReadFeed:
     for item in reading:
         if isinstance(item, Fault):
             place = (item.kind, item.key, item.path[:2] if item.key is None else ())
-            if reading.faults <= MAX_FAULTS or (item.key is not None and place not in faults):
+            if reading.faults <= MAX_FAULTS:
                 faults.setdefault(place, []).append(item)
         elif isinstance(item, UserDesired):
             users.append(item)
@@ -52,7 +52,7 @@ def read(feed: Feed) -> ReadFeed:
             roles.append(item)
         else:
             teams.append(item)
-    if reading.faults > MAX_FAULTS:
+    if reading.faults > MAX_FAULTS:  # told of nobody: whoever is not listed any more is not missing either
         told = TooMany(f"{reading.faults} faults in all, of which the first {MAX_FAULTS} are listed")
         faults[None, None, ()] = [told]
     spoiled = tuple(
