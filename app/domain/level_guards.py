@@ -30,6 +30,8 @@ def guard_levels(
             continue
         if change.after is None and (row.user, row.contract, row.product) in set_anew:
             continue  # judged with the level that takes its place
+        if change.after is None and authority.sets_levels(row.contract) and _is_kept(judgement.after, row):
+            continue
         level = find_level(judgement.after, row) if change.after is None else row.level
         yield from _guard_level(judgement, authority, row, level, path=path)
 
@@ -87,6 +89,17 @@ def find_level(world: World, row: Access, at: datetime | None = None) -> AccessL
         and (at is None or other.counts(other.contract, at))
     ]
     return max(levels, key=rank_level, default=None)
+
+
+def _is_kept(after: World, row: Access) -> bool:
+    """Whether the person of a row that ends has as much by another row, at least as long: nothing is taken then."""
+    return any(
+        (other.contract, other.product) == (row.contract, row.product)
+        and rank_level(other.level) >= rank_level(row.level)
+        and other.valid_from in {None, row.valid_from}
+        and other.valid_until in {None, row.valid_until}
+        for other in after.rows_of(row.user).access
+    )
 
 
 def moves_with_contract(judgement: Judgement, change: Change) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from app.domain.contracts import AccessLevel
 from app.domain.errors import Braked, DependentsExist, ErrorCode, PrerequisiteNotMet, Refused
 from app.domain.fixes import GiveRight
-from app.domain.holders import RoleId, UserId
+from app.domain.holders import Ceiling, RoleId, UserId, UserKind
 from app.domain.references import Ref
 from app.domain.sync.brake import Brake, Measure, find_alarms, find_managed, measure, raise_if_unsafe
 from app.domain.sync.desired import SyncMode, UserDesired
@@ -266,6 +266,35 @@ def test_levels_are_set_by_who_may_set_them() -> None:
     plan = here.plan(users=users)
     here.weigh(plan, SyncMode.PARTIAL, by=SAM)
     assert errors_of(plan) == {"users.0.access.0": ["NOT_PERMITTED"]}
+
+
+def test_a_level_ends_that_takes_nothing_for_it_is_given_by_others_as_well() -> None:
+    """Not as if what is left were set: an ADMINISTRATOR by hand may be more than a machine can ever set."""
+    bot = person(BOT, kind=UserKind.SERVICE, ceiling=Ceiling(levels=frozenset({(C1, "tel", AccessLevel.USER)})))
+    by_hand = replace(level(ZOE, AccessLevel.ADMINISTRATOR, "tel"), id="by hand")
+    given = by_hr(level(ZOE, AccessLevel.USER, "tel"))
+    rights = every_right(BOT)
+    here = desk(bot, *rights, level(BOT, AccessLevel.ADMINISTRATOR), hired(ZOE), by_hand, given)
+    lower = desk(bot, *rights, level(BOT, AccessLevel.ADMINISTRATOR), hired(ZOE), by_hand,
+                 by_hr(level(ZOE, AccessLevel.USER, "tel"), valid_until=TOMORROW))  # fmt: skip
+    outsider = desk(bot, *rights, hired(ZOE), by_hand, given)
+
+    for one, errors in ((here, []), (lower, []), (outsider, [ErrorCode.NOT_PERMITTED])):
+        plan = one.plan(users=[entry("zoe", access=[])])
+        one.weigh(plan, by=BOT)
+        assert [error.code for error in list_faults(plan)] == errors
+
+
+def test_what_a_source_gave_before_somebody_came_to_own_the_contract_may_stay_or_end() -> None:
+    given = by_hr(level(OSCAR, AccessLevel.USER))
+    here = desk(by_hr(replace(person(OSCAR), external_id="E-oscar")), given, level(SAM, AccessLevel.ADMINISTRATOR))
+    stays = here.plan(users=[entry("oscar", access=[access("core", AccessLevel.USER)])])
+    assert stays.units == ()
+    raised = here.plan(users=[entry("oscar", access=[access("core", AccessLevel.ADMINISTRATOR)])])
+    assert [error.code for error in list_faults(raised)] == [ErrorCode.LAST_OWNER]
+    ended = here.plan(users=[entry("oscar", access=[])])
+    here.weigh(ended, by=SAM)
+    assert list_faults(ended) == [] and [unit.holder for unit in ended.units] == ["oscar"]
 
 
 def test_the_last_owner_is_not_suspended_by_a_feed_and_the_rest_is_done() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from app.domain.contracts import AccessLevel
 from app.domain.errors import Conflict, DomainError, Duplicate, InvalidValue, LastOwner, NotPermitted
-from app.domain.holders import Access, AnyRow, Assignment, Membership, User, UserId, UserKind, UserStatus
+from app.domain.holders import Access, AnyRow, Assignment, ContractId, Membership, User, UserId, UserKind, UserStatus
 from app.domain.names import read_email, read_name, show
-from app.domain.sync.desired import AssignmentDesired, Path, UserDesired
+from app.domain.sync.desired import AssignmentDesired, LevelDesired, Path, UserDesired
 from app.domain.sync.units import Current, Directory, RowKey, Step, Unit, compare_rows, end_rows, holder_of
 from app.domain.wishes.users import Unchanged
 from app.domain.world import Change
@@ -178,7 +178,7 @@ class People:
                 if item.level is AccessLevel.OWNER:
                     message = "nobody appoints an OWNER: it comes with registering or transferring the contract"
                     raise NotPermitted(message, path=("level",))
-                if unit.holder == record.owner:
+                if unit.holder == record.owner and not self._is_given(unit, contract, item):
                     raise LastOwner(f"the person owns the contract `{record.number}`: transfer it first")
                 if levels.setdefault((contract, item.product), item.level) is not item.level:
                     raise Duplicate(f"two levels in `{item.product}` of `{record.number}`")
@@ -188,6 +188,14 @@ class People:
             else:
                 keys.append((item.product, contract, None, None, item.level))
         return keys
+
+    def _is_given(self, unit: Unit, contract: ContractId, item: LevelDesired) -> bool:
+        """Whether the source gives this level already, from before the person came to own the contract."""
+        return any(
+            (row.source, row.contract, row.product, row.level)
+            == (self.current.source, contract, item.product, item.level)
+            for row in self.current.world.rows_of(unit.holder).access
+        )
 
     # ------------------------------------------------------------------ who is missing
 
