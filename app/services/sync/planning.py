@@ -19,7 +19,7 @@ from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, Inval
 from app.domain.holders import MANUAL, RoleId, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
 from app.domain.names import read_name
-from app.domain.sync.brake import Brake
+from app.domain.sync.brake import Brake, Managed, find_managed
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
 from app.domain.sync.drafts import Draft, work_out
@@ -293,6 +293,8 @@ async def draft_plan(
     plan = await work_aside(diff, current, desired, known.spoiled, settled)
     await _load_reached(reading, plan)
     current = replace(current, world=await reading.load_world())
+    if managed is None and desired.complete and not (desired.roles is None and desired.teams is None):
+        managed = await _find_managed(reading, desired.source)
     authority = await reading.authority()
     active_owners = await reading.unit.users.count_active_owners()
     progress(Phase.WEIGHING)
@@ -337,6 +339,22 @@ async def _load_reached(reading: Reading, plan: SyncPlan) -> None:
     teams = [TeamId(one) for one in reached if one in world.teams]
     if roles or teams:
         await reading.load_world(await reading.unit.worlds.find_included_people(roles, teams))
+
+
+async def _find_managed(reading: Reading, source: str) -> Managed:
+    """What a source manages, among its people everybody whom its roles and teams reach."""
+    world = await reading.load_world()
+    managed = await work_aside(find_managed, world, source)
+    mine = [
+        record.id
+        for record in (*world.roles.values(), *world.teams.values())
+        if record.source == source or any(row.source == source for row in world.rows_of(record.id))
+    ]
+    reached = {*mine, *world.reached_from(mine)}
+    people = await reading.unit.worlds.find_included_people(
+        [RoleId(one) for one in reached if one in world.roles], [TeamId(one) for one in reached if one in world.teams]
+    )
+    return replace(managed, people=managed.people | people)
 
 
 async def _find_held_down(reading: Reading, desired: Desired) -> frozenset[str]:

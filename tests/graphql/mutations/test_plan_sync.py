@@ -412,6 +412,23 @@ def _people_of(most: int) -> list[Answer]:
     return [person(f"{most}-{number}", roles=[role("agents")]) for number in range(5)]
 
 
+async def test_who_loses_is_measured_against_all_whom_roles_of_the_source_reach(world: Gateway) -> None:
+    """A feed of roles alone, which people have by hand: who has no part in what changes counts as well."""
+    few = [{"key": "big", "grants": [MENU]}, {"key": "small", "grants": [MENU]}]
+    more = [
+        {"key": "big", "grants": [MENU]},
+        {"key": "small", "grants": [MENU, {"permission": "desk.reports.real_time"}]},
+    ]
+    await sync(world, roles=more)
+    for number in range(10):
+        await world.create_user(f"q{number}")
+        await world.assign(holder(user=f"q{number}"), "big" if number else "small")
+
+    brake = (await plan(world, roles=few))["run"]["brake"]
+
+    assert [alarm for alarm in brake if "people" in alarm] == []
+
+
 async def test_an_empty_list_is_refused_where_the_source_manages_something(world: Gateway) -> None:
     assert (await plan(world, users=[]))["run"]["status"] == "PLANNED"
     await sync(world, users=EVERYBODY, roles=[{"key": "leads", "grants": [MENU]}])
