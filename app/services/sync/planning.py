@@ -16,7 +16,7 @@ from app.db.unit_of_work import ReadingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
-from app.domain.holders import MANUAL, RoleId, TeamId, UserId, UserStatus
+from app.domain.holders import MANUAL, Role, RoleId, Team, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
 from app.domain.names import read_name
 from app.domain.sync.brake import Brake, Managed, find_managed
@@ -345,9 +345,10 @@ async def _find_managed(reading: Reading, source: str) -> Managed:
     """What a source manages, among its people everybody whom its roles and teams reach."""
     world = await reading.load_world()
     managed = await work_aside(find_managed, world, source)
+    bundles: list[Role | Team] = [*world.roles.values(), *world.teams.values()]
     mine = [
         record.id
-        for record in (*world.roles.values(), *world.teams.values())
+        for record in bundles
         if record.source == source or any(row.source == source for row in world.rows_of(record.id))
     ]
     reached = {*mine, *world.reached_from(mine)}
