@@ -248,7 +248,7 @@ def _refuse_to_another(application: _Application, draft: Draft) -> None:
     """Raises `Refused` where another applies than has planned, who sees or may do less: the plan stands as it is."""
     planner = application.run.planned_by
     if application.caller.user_name != planner:
-        message = f"it would not do now, or not for you, what it would for `{show(planner)}`, who planned it: plan again"
+        message = f"it would not do now, or for you, what it would for `{show(planner)}`, who planned it: plan again"
         raise Refused(cut_refusals([StalePlan(message, path=("plan",)), *draft.errors]))
 
 
