@@ -112,10 +112,10 @@ async def plan_sync(
     try:
         options = _check(options)
         async with services.reading(caller) as reading:
+            await require(reading, PLAN)
             kept = await _find_kept(reading.unit, caller, options, now=reading.now)
             if kept is not None:
                 return kept
-            await require(reading, PLAN)
             progress(Phase.READING)
             known = await work_aside(read, feed)
             packed: list[tuple[str, bytes]] = []

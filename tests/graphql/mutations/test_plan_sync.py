@@ -537,6 +537,19 @@ async def test_without_a_key_each_is_a_run_of_its_own(world: Gateway) -> None:
     assert first["fingerprint"] == second["fingerprint"]
 
 
+async def test_who_may_plan_no_more_is_not_shown_what_they_planned(world: Gateway) -> None:
+    secret = await world.trust("cleo", *MANAGER)
+    given: Answer = {"users": [person("emil")], "idempotencyKey": "tonight"}
+    first = await plan(world, token=secret, **given)
+    revoked = {"holder": holder(user="cleo"), "revokes": [{"permission": Right.RUN_SYNC}]}
+    await world.mutate("revokePermissions", revoked)
+
+    again = await plan(world, token=secret, **given)
+
+    assert first["run"] is not None
+    assert (again["run"], codes(again["errors"])) == (None, [("NOT_PERMITTED", "")])
+
+
 @each_of(
     "other",
     [
