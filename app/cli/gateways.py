@@ -139,7 +139,7 @@ class LocalGateway:
                     progress.advance(0)
 
         async def do() -> Data:
-            content = Feed(feed.format, feed.parts(progress.advance))
+            content = Feed(feed.format, feed.parts(progress.advance), size)
             options = feed.options
             if key is not None:
                 fingerprint = fingerprint_feed(Feed(feed.format, feed.parts()), options)

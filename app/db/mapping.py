@@ -145,7 +145,7 @@ def _value_reader(catalog: Catalog) -> Callable[[str, str], Value]:
 
 
 @lru_cache(maxsize=4096)  # the rows of one change set all have its time
-def read_moment(stored: datetime | str | None) -> datetime | None:
+def _read_moment(stored: datetime | str | None) -> datetime | None:
     """A time, as SQLite keeps it or as any other database gives it."""
     if stored is None or isinstance(stored, datetime):
         return stored
@@ -158,7 +158,7 @@ _SHARED = frozenset({"source", "actor", "reason", "contract", "role", "team", "n
 # ... of which there are few different values: one object of each, where a driver makes one for each row
 _VALUED = (Grant, Limit)  # whose values are texts that the catalog understands
 _MOMENTS: Mapping[str, Callable[[Any], Any]] = {
-    "valid_from": read_moment, "valid_until": read_moment, "created_at": read_moment
+    "valid_from": _read_moment, "valid_until": _read_moment, "created_at": _read_moment
 }  # fmt: skip
 _READERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
     User: {"kind": cache(UserKind), "status": cache(UserStatus), "is_owner": bool, "ceiling": _read_ceiling},

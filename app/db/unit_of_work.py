@@ -130,9 +130,14 @@ class WritingUnit(ReadingUnit):
         """Writes changes in parts, before the entry that tells of them; gives what it tells, and its subjects."""
         summary = Summary()
         subjects: list[str] = []
-        for part, changes in cut_parts(records):
-            subjects += summary.add(part, changes)
-            await self._insert(tables.AuditPartRow, [columns_of_part(part, revision)])
+
+        def make() -> Iterator[dict[str, Any]]:
+            for part, changes in cut_parts(records):
+                subjects.extend(summary.add(part, changes))
+                yield columns_of_part(part, revision)
+
+        async for row in _draw_ahead(make()):
+            await self._insert(tables.AuditPartRow, [row])
         return summary.finish(), subjects
 
     async def _write_rows(self, changes: Iterable[Change], revision: int) -> None:
@@ -151,8 +156,8 @@ class WritingUnit(ReadingUnit):
             await self._end(kind, ids, revision)
         await self._insert_columns(tables.IdentityRow, {"id": identities})
         for kind, records in created.items():
-            for some in _slices(records):
-                columns = write_records(kind, self.reader.catalog, some)
+            slices = (write_records(kind, self.reader.catalog, some) for some in _slices(records))
+            async for columns in _draw_ahead(slices) if len(records) > WRITTEN_AT_ONCE else _draw(slices):
                 await self._insert_columns(TABLE_OF[kind], {**columns, "created_revision": repeat(revision)})
 
     async def _insert(self, row_type: type[Any], rows: list[dict[str, Any]]) -> None:
@@ -168,8 +173,13 @@ class WritingUnit(ReadingUnit):
             process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
             bound.append(columns[name] if process is None else map(lru_cache(process), columns[name]))
         rows = zip(*bound, strict=False)  # as long as the shortest: what is the same in each row has no end
-        while some := list(islice(rows, WRITTEN_AT_ONCE)):
-            await self.reader.connection.exec_driver_sql(str(statement), some)
+        some = list(islice(rows, WRITTEN_AT_ONCE))
+        if len(some) < WRITTEN_AT_ONCE:
+            if some:
+                await self.reader.connection.exec_driver_sql(str(statement), some)
+            return
+        async for part in _draw_ahead(chain([some], iter(lambda: list(islice(rows, WRITTEN_AT_ONCE)), []))):
+            await self.reader.connection.exec_driver_sql(str(statement), part)
 
     async def _end(self, kind: type, ids: Sequence[str], revision: int) -> None:
         """Ends rows that are live. Raises `RuntimeError` where one is not there."""
@@ -186,6 +196,24 @@ class WritingUnit(ReadingUnit):
     async def write_setting(self, name: str, value: str) -> None:
         """What the database says of itself, written once."""
         await self._insert(tables.SettingRow, [{"name": name, "value": value}])
+
+
+async def _draw_ahead(items: Iterator[T]) -> AsyncIterator[T]:
+    """What an iterator makes, each thing made beside the event loop while the one before it is used."""
+    end: Any = object()
+    coming = asyncio.ensure_future(asyncio.to_thread(next, items, end))
+    try:
+        while (item := await coming) is not end:
+            coming = asyncio.ensure_future(asyncio.to_thread(next, items, end))
+            yield item
+    finally:
+        await asyncio.wait([coming])  # whatever happens, nothing is made of it any more
+
+
+async def _draw(items: Iterator[T]) -> AsyncIterator[T]:
+    """What an iterator makes."""
+    for item in items:
+        yield item
 
 
 def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -156,7 +156,7 @@ class FeedEndpoint:
         async with _turning():
             await self._receive(request, job.upload)
             caller = await authenticate_request(self.services, request)  # it may have taken hours
-            feed, options = Feed(job.format, job.upload), job.options
+            feed, options = Feed(job.format, job.upload, job.upload.size), job.options
             if job.key is not None:
                 fingerprint = await asyncio.to_thread(fingerprint_feed, feed, options)
                 options = replace(options, idempotency=IdempotencyKey(job.key, fingerprint))

@@ -60,6 +60,10 @@ class Reader:
         plain: list[Any] = [type_coerce(column, NullType()) for column in columns]
         return (await self._execute(select(*plain).where(condition))).all()
 
+    async def tuples(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """Rows by the place of their columns."""
+        return (await self._execute(statement)).all()
+
     async def value(self, statement: Select[Any]) -> Any:
         return (await self._execute(statement)).scalar()
 

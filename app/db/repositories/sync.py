@@ -9,10 +9,27 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    RowMapping,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from app.db import tables
-from app.db.mapping import TABLE_OF, read_moment
+from app.db.mapping import TABLE_OF
 from app.db.repositories.reading import Reader, count
 from app.domain.catalog import Catalog
 from app.domain.errors import DomainError
@@ -32,29 +49,27 @@ from app.domain.holders import (
     UserKind,
     UserStatus,
 )
-from app.domain.ids import PREFIX_OF, kind_of
+from app.domain.ids import PREFIX_OF
 from app.domain.paging import Page, Slice
 from app.domain.sync.brake import Managed
 from app.domain.sync.desired import SyncMode
 from app.domain.sync.keeping import read_error, read_item, render_error, render_item
 from app.domain.sync.runs import SyncAction, SyncCounts, SyncItem, SyncRun, SyncStatus
-from app.domain.sync.skimming import Line, Standing
-from app.domain.sync.units import RowKey
+from app.domain.sync.skimming import SEPARATOR, Line, Standing
 
 RUNS = tables.table_of(tables.SyncRunRow)
 ITEMS = tables.table_of(tables.SyncItemsRow)
 FEEDS = tables.table_of(tables.SyncFeedRow)
 ENTRIES = tables.table_of(tables.AuditEntryRow)
-READ_AT_ONCE = 5000  # rows that are looked at before others have a turn
 BLOCK = 1000  # items of a block: some tens of kilobytes, read in a millisecond or two
 _SOURCED: tuple[type, ...] = (User, Role, Team, Grant, Limit, Assignment, Membership, Access)
 _GIVEN: tuple[tuple[type, str], ...] = (
     (Grant, "holder"), (Limit, "holder"), (Assignment, "holder"), (Membership, "user"), (Access, "user"),
 )  # fmt: skip
-_SAID: dict[type, tuple[str, ...]] = {  # the columns of a key, in the order of `KEYS` of the domain
-    Assignment: ("role", "contract", "valid_from", "valid_until"),
-    Membership: ("team", "contract", "valid_from", "valid_until", "supervisor"),
-    Access: ("product", "contract", "valid_from", "valid_until", "level"),
+_SAID: dict[type, tuple[str, ...]] = {
+    Assignment: ("role",),
+    Membership: ("team", "supervisor"),
+    Access: ("product", "level"),
 }
 _HELD = (*_GIVEN, (SubscriberLink, "user"), (StoredFact, "user"))
 
@@ -244,30 +259,35 @@ class Sync:
         return frozenset(found)
 
     async def read_standing(self, source: str) -> Standing:
-        """What a source has, without making records of it: its people by external id, its rows as keys."""
+        """What a source has, without making records of it. The database puts the rows of a person together."""
         managed: Counter[type] = Counter()
-        keys: dict[type, dict[str, set[RowKey]]] = {}
+        words: dict[type, dict[str, str]] = {}
         people: set[str] = set()
+        dated: set[str] = set()
         for kind, column in _GIVEN:
             table = tables.table_of(TABLE_OF[kind])
-            wanted = self.reader.known(table) & (table.c.source == source)
-            names = (column, *_SAID[kind]) if kind in _SAID else (column,)
-            rows = await self.reader.raw([table.c[name] for name in names], wanted)
-            managed[kind] = len(rows)
-            if kind in _SAID:
-                keys[kind] = await _read_keys(rows)
-                people.update(keys[kind])
-            else:
-                people.update(row[0] for row in rows)
+            holder, mine = table.c[column], self.reader.known(table) & (table.c.source == source)
+            said = _say(table, kind) if kind in _SAID else literal("")
+            has_window = table.c.valid_from.is_not(None) | table.c.valid_until.is_not(None)
+            statement = select(
+                holder, func.count(), func.aggregate_strings(said, SEPARATOR), func.max(case((has_window, 1), else_=0))
+            )
+            rows: Sequence[Sequence[Any]] = await self.reader.tuples(statement.where(mine).group_by(holder))
+            words[kind] = {one: text for one, _, text, _ in rows}
+            managed[kind] = sum(number for _, number, _, _ in rows)
+            people.update(words[kind])
+            dated.update(one for one, _, _, windows in rows if windows)
         users = tables.table_of(tables.UserRow)
         shown = ("external_id", "id", "user_name", "display_name", "email", "status", "kind")
-        mine = self.reader.known(users) & (users.c.source == source)
-        lines: Sequence[Sequence[Any]] = await self.reader.raw([users.c[name] for name in shown], mine)
-        people = {one for one in people if kind_of(one) == PREFIX_OF[User]} | {row[1] for row in lines}
+        found: Sequence[Sequence[Any]] = await self.reader.tuples(
+            select(*(users.c[name] for name in shown)).where(self.reader.known(users) & (users.c.source == source))
+        )
+        people = {one for one in people if one.startswith(f"{PREFIX_OF[User]}_")} | {row[1] for row in found}
         return Standing(
-            lines={row[0]: Line(*row[1:6]) for row in lines if row[0] is not None and row[6] == UserKind.PERSON},
-            assignments=keys[Assignment], memberships=keys[Membership], access=keys[Access],
-            managed=Managed(managed, frozenset(people), sum(row[5] == UserStatus.ACTIVE for row in lines)),
+            lines={row[0]: Line(*row[1:6]) for row in found if row[0] is not None and row[6] == UserKind.PERSON},
+            assignments=words[Assignment], memberships=words[Membership], access=words[Access],
+            dated=frozenset(dated),
+            managed=Managed(managed, frozenset(people), sum(row[5] == UserStatus.ACTIVE for row in found)),
         )  # fmt: skip
 
     async def count_managed(self) -> Counter[str]:
@@ -370,20 +390,14 @@ def _find_blocks(blocks: Sequence[Mapping[str, int]], action: SyncAction | None,
             sure += here
 
 
-async def _read_keys(rows: Sequence[Sequence[Any]]) -> dict[str, set[RowKey]]:
-    """The keys of rows by holder; others have a turn between them, since they are hundreds of thousands."""
-    found: dict[str, set[RowKey]] = {}
-    for start in range(0, len(rows), READ_AT_ONCE):
-        for holder, *said in rows[start : start + READ_AT_ONCE]:
-            if said[2] is not None or said[3] is not None:
-                said[2:4] = [read_moment(said[2]), read_moment(said[3])]
-            known = found.get(holder)
-            if known is None:
-                found[holder] = {tuple(said)}
-            else:
-                known.add(tuple(said))
-        await asyncio.sleep(0)
-    return found
+def _say(table: Table, kind: type) -> ColumnElement[str]:
+    """What a row says, in one word, as `word_of` the domain has it."""
+    first, *more = _SAID[kind]
+    said = table.c[first] + " " + func.coalesce(table.c.contract, "-")
+    for name in more:
+        column = table.c[name]
+        said += " " + (cast(cast(column, Integer), Text) if isinstance(column.type, Boolean) else column)
+    return said
 
 
 def _changed_since(columns: Any, revision: int) -> ColumnElement[bool]:

@@ -3,20 +3,32 @@
 Of a nightly feed that is nearly everybody. Whatever is not plainly the same is left to `diff`, which decides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from app.domain.errors import DomainError
 from app.domain.holders import Access, Assignment, Membership, UserId, UserKind, UserStatus
+from app.domain.references import Ref
 from app.domain.sync.brake import Managed, find_managed
-from app.domain.sync.desired import UserDesired
+from app.domain.sync.desired import AssignmentDesired, LevelDesired, UserDesired
 from app.domain.sync.people import People
 from app.domain.sync.units import KEYS, Directory, RowKey, Unit
 from app.domain.wishes.users import Unchanged
 from app.domain.world import World
 
-NO_KEYS: frozenset[RowKey] = frozenset()
-Keys = Mapping[str, set[RowKey] | frozenset[RowKey]]  # by the id of a person: what rows of one kind say
+SEPARATOR = "\n"  # between the words of several rows
+Words = Mapping[str, str]  # by the id of a person: what the rows of one kind say, row by row
+
+
+def word_of(key: RowKey) -> str:
+    """What a row says, in one word. Rows with a window have none: they are left to `diff`."""
+    what, contract, _, _, *more = key
+    return " ".join((what, contract or "-", *map(_spell, more)))
+
+
+def _spell(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 class Line(NamedTuple):
@@ -31,28 +43,35 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """What a source has: its people by external id, and its rows on anybody, as keys."""
+    """What a source has: its people by external id, and what its rows say, but for `dated` people, who have windows."""
 
     lines: Mapping[str, Line] = field(default_factory=dict)
-    assignments: Keys = field(default_factory=dict)
-    memberships: Keys = field(default_factory=dict)
-    access: Keys = field(default_factory=dict)
+    assignments: Words = field(default_factory=dict)
+    memberships: Words = field(default_factory=dict)
+    access: Words = field(default_factory=dict)
+    dated: frozenset[str] = frozenset()
     managed: Managed = field(default_factory=Managed)
 
     @staticmethod
     def of(world: World, source: str) -> "Standing":
         """What a source has in a whole world; a database reads the same without making records of it."""
-        keys: dict[type, dict[str, set[RowKey]]] = {Assignment: {}, Membership: {}, Access: {}}
+        said: dict[type, dict[str, list[str]]] = {Assignment: {}, Membership: {}, Access: {}}
+        dated: set[str] = set()
         for user in world.users:
             for row in world.rows_of(user):
-                if row.source == source and type(row) in keys:
-                    keys[type(row)].setdefault(user, set()).add(KEYS[type(row)](row))
+                if row.source == source and type(row) in said:
+                    said[type(row)].setdefault(user, []).append(word_of(KEYS[type(row)](row)))
+                    if row.valid_from is not None or row.valid_until is not None:
+                        dated.add(user)
+        words = {kind: {user: SEPARATOR.join(told) for user, told in of.items()} for kind, of in said.items()}
         lines = {
             user.external_id: Line(user.id, user.user_name, user.display_name, user.email, user.status)
             for user in world.users.values()
             if user.source == source and user.external_id is not None and user.kind is UserKind.PERSON
         }
-        return Standing(lines, keys[Assignment], keys[Membership], keys[Access], find_managed(world, source))
+        return Standing(
+            lines, words[Assignment], words[Membership], words[Access], frozenset(dated), find_managed(world, source)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +84,7 @@ class Skimmed:
 
 def skim(directory: Directory, standing: Standing, entries: Iterable[UserDesired]) -> Skimmed:
     """Sets aside whoever is listed once, and exactly as they are."""
-    people = People(directory.current, directory, take_over=False)
+    skimmer = _Skimmer(directory, standing)
     settled: dict[str, UserId] = {}
     listed: set[str] = set()
     twice: set[str] = set()
@@ -76,14 +95,76 @@ def skim(directory: Directory, standing: Standing, entries: Iterable[UserDesired
         if subject in listed:
             twice.add(subject)
         listed.add(subject)
-        line = standing.lines.get(entry.external_id or "")
-        if line is not None and _is_as_listed(entry, line) and _has_what_is_listed(people, standing, entry, line):
-            settled[subject] = line.id
-        else:
+        line = skimmer.find_same(entry)
+        if line is None:
             left.append(entry)
+        else:
+            settled[subject] = line.id
     if twice:
         left = [entry for entry in entries if entry.subject in twice or entry.subject not in settled]
     return Skimmed(frozenset(one for subject, one in settled.items() if subject not in twice), tuple(left))
+
+
+class _Skimmer:
+    """Says what entries list in words. A feed says the same of very many people, and with the same objects."""
+
+    def __init__(self, directory: Directory, standing: Standing) -> None:
+        self.directory = directory
+        self.standing = standing
+        self.people = People(directory.current, directory, take_over=False)
+        self.owners = {contract.owner for contract in directory.current.world.contracts.values()}
+        self._known: dict[int, tuple[object, RowKey, str]] = {}
+
+    def find_same(self, entry: UserDesired) -> Line | None:
+        """The person who is exactly as an entry has them; None where there may be something to do, or to tell."""
+        line = self.standing.lines.get(entry.external_id or "")
+        if line is None or not _is_as_listed(entry, line):
+            return None
+        if line.id in self.standing.dated or line.id in self.owners:
+            return None
+        for items, find, rows in (
+            (entry.roles, self._find_role, self.standing.assignments),
+            (entry.teams, self._find_team, self.standing.memberships),
+            (entry.access, self._find_level, self.standing.access),
+        ):
+            if items is not None and not self._says(items, find, rows.get(line.id)):
+                return None
+        return line
+
+    def _says(self, items: Iterable[object], find: Callable[[Any], RowKey], said: str | None) -> bool:
+        """Whether items are plain, without a fault, and say what rows say."""
+        words: list[str] = []
+        places: set[RowKey] = set()
+        for item in items:
+            known = self._known.get(id(item))
+            if known is None or known[0] is not item:
+                try:
+                    key = find(item)
+                except DomainError:
+                    return False
+                if key[2] is not None or key[3] is not None:
+                    return False
+                known = self._known[id(item)] = (item, key, word_of(key))
+            places.add(known[1][:2])
+            words.append(known[2])
+        if said is None:
+            return not words
+        same = SEPARATOR.join(words) == said or set(words) == set(said.split(SEPARATOR))
+        return same and len(places) == len(set(words))  # of two levels in one product neither is plain
+
+    def _find_role(self, item: AssignmentDesired) -> RowKey:
+        return self.directory.key_of_assignment(item, Unit("user", "", ()))
+
+    def _find_team(self, ref: Ref) -> RowKey:
+        return self.directory.find_team(ref, Unit("user", "", ())), None, None, None, False
+
+    def _find_level(self, item: LevelDesired) -> RowKey:
+        unit = Unit("user", "", ())
+        entry = UserDesired(path=(), external_id=None, user_name="", access=(item,))
+        (key,) = self.people.keys_of_access(entry, unit)
+        if key is None:
+            raise unit.faults[0]
+        return key
 
 
 def _is_as_listed(entry: UserDesired, line: Line) -> bool:
@@ -96,16 +177,3 @@ def _is_as_listed(entry: UserDesired, line: Line) -> bool:
         return False
     shown = entry.display_name
     return isinstance(shown, Unchanged) or (shown if shown is not None else entry.user_name) == line.display_name
-
-
-def _has_what_is_listed(people: People, standing: Standing, entry: UserDesired, line: Line) -> bool:
-    """Whether the rows of each list that an entry gives are exactly those that it asks for, with no fault in it."""
-    unit = Unit("user", entry.subject, entry.path, holder=line.id)
-    for given, keys, rows in (
-        (entry.roles, people.keys_of_roles, standing.assignments),
-        (entry.teams, people.keys_of_teams, standing.memberships),
-        (entry.access, people.keys_of_access, standing.access),
-    ):
-        if given is not None and set(keys(entry, unit)) != rows.get(line.id, NO_KEYS):
-            return False
-    return unit.is_sound

@@ -24,7 +24,6 @@ from app.domain.errors import (
     Refused,
     StalePlan,
 )
-from app.domain.holders import User
 from app.domain.names import read_name, read_text, show
 from app.domain.security import note_attempt
 from app.domain.sync.brake import raise_if_unsafe
@@ -304,11 +303,10 @@ async def record_sync(
     action: str,
     reason: str | None,
 ) -> AuditEntry:
-    """Writes the changes of a plan as one revision, people before what hangs on them."""
-    ordered = sorted(changes, key=lambda change: not isinstance(change.record, User))
+    """Writes the changes of a plan as one revision."""
 
     def told() -> Iterator[ChangeRecord]:
-        return (describe_change(reading.catalog, change) for change in ordered)
+        return (describe_change(reading.catalog, change) for change in changes)
 
     def make(revision: int, previous: str) -> AuditEntry:
         return AuditEntry(
@@ -317,4 +315,4 @@ async def record_sync(
         )  # fmt: skip
 
     with pausing_collection():
-        return await unit.record(ordered, make, told=told())
+        return await unit.record(changes, make, told=told())

@@ -14,10 +14,11 @@ _NOUNS = {Kind.USERS: "user", Kind.ROLES: "role", Kind.TEAMS: "team", None: None
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed as it came. `parts` are read twice: for the plan, and to be kept with it."""
+    """A feed as it came. `parts` are read twice: for the plan, and to be kept with it. `size` in bytes, where known."""
 
     format: FeedFormat
     parts: Iterable[bytes]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
 from app.domain.sync.drafts import Draft, work_out
 from app.domain.sync.runs import SyncItem, SyncRun, SyncStatus
-from app.domain.sync.skimming import skim
+from app.domain.sync.skimming import Standing, skim
 from app.domain.sync.units import Current, Directory
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
@@ -33,6 +33,7 @@ from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
 P = ParamSpec("P")
 T = TypeVar("T")
 NAMED_AT_MOST = 5000  # people whom a feed names and who are looked up by their names; for more everybody is read
+LONG = 1 << 20  # bytes of a feed that is likely to be skimmed: some five thousand people
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
 FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
 PLAN = "planSync"
@@ -117,12 +118,13 @@ async def plan_sync(
             if kept is not None:
                 return kept
             progress(Phase.READING)
-            known = await work_aside(read, feed)
+            known, standing = await _read_beside(reading, feed, options)
             packed: list[tuple[str, bytes]] = []
             draft = await draft_plan(
                 reading, known, desired=known.desired(options.source, take_over=options.take_over),
                 mode=options.mode, max_removals=options.max_removals,
                 keep=lambda items: packed.extend(pack_items(services.catalog, items)), progress=progress,
+                standing=standing,
             )  # fmt: skip
             run = _make_run(reading, caller, options, draft)
     except Refused as refused:
@@ -150,6 +152,17 @@ async def plan_sync(
     if run.status is SyncStatus.PLANNED:
         services.sketches.keep(run.id, known, draft.plan)
     return answer_of(run_kept)
+
+
+async def _read_beside(reading: Reading, feed: Feed, options: PlanOptions) -> tuple[ReadFeed, Standing | None]:
+    """Reads a feed; of a long one what its source has as well, which the database looks up meanwhile."""
+    if feed.size < LONG or options.take_over:
+        return await work_aside(read, feed), None
+    standing = asyncio.ensure_future(reading.unit.sync.read_standing(options.source))
+    try:
+        return await work_aside(read, feed), await standing
+    finally:
+        await asyncio.wait([standing])
 
 
 def answer_of(kept: KeptRun, *, repeated: bool = False) -> SyncAnswer:
@@ -264,6 +277,7 @@ async def draft_plan(
     max_removals: int | None,
     keep: Callable[[Iterable[SyncItem]], object] | None = None,
     progress: Progress = be_silent,
+    standing: Standing | None = None,
 ) -> Draft:
     """Works out what a feed would do, as a change of the caller, in the snapshot that is being read.
 
@@ -282,7 +296,7 @@ async def draft_plan(
     )
     settled, managed = frozenset[UserId](), None
     if _can_be_skimmed(known, desired):
-        standing = await reading.unit.sync.read_standing(desired.source)
+        standing = standing or await reading.unit.sync.read_standing(desired.source)
         skimmed = await work_aside(skim, Directory(current), standing, known.users or ())
         desired, settled, managed = replace(desired, users=skimmed.left), skimmed.settled, standing.managed
         await reading.load_world(map(UserId, managed.people - settled))
