@@ -308,7 +308,7 @@ async def draft_plan(
     await _load_reached(reading, plan)
     current = replace(current, world=await reading.load_world())
     if managed is None and desired.complete and not (desired.roles is None and desired.teams is None):
-        managed = await _find_managed(reading, desired.source)
+        managed = await _find_managed(reading, desired)
     authority = await reading.authority()
     active_owners = await reading.unit.users.count_active_owners()
     progress(Phase.WEIGHING)
@@ -355,10 +355,13 @@ async def _load_reached(reading: Reading, plan: SyncPlan) -> None:
         await reading.load_world(await reading.unit.worlds.find_included_people(roles, teams))
 
 
-async def _find_managed(reading: Reading, source: str) -> Managed:
+async def _find_managed(reading: Reading, desired: Desired) -> Managed:
     """What a source manages, among its people everybody whom its roles and teams reach."""
-    world = await reading.load_world()
-    managed = await work_aside(find_managed, world, source)
+    source, world = desired.source, await reading.load_world()
+    if desired.users is None:  # the world need not hold its people
+        managed = (await reading.unit.sync.read_standing(source)).managed
+    else:
+        managed = await work_aside(find_managed, world, source)
     bundles: list[Role | Team] = [*world.roles.values(), *world.teams.values()]
     mine = [
         record.id

@@ -429,6 +429,17 @@ async def test_who_loses_is_measured_against_all_whom_roles_of_the_source_reach(
     assert [alarm for alarm in brake if "people" in alarm] == []
 
 
+async def test_what_goes_is_measured_against_all_that_the_source_has_whatever_the_feed_lists(world: Gateway) -> None:
+    """The people whom a feed leaves alone are not looked at, and count."""
+    team = {"key": "crew", "roles": [role("agents"), role("writers")]}
+    await sync(world, users=EVERYBODY, teams=[team])
+    await world.join("crew", "p0")
+
+    brake = (await plan(world, teams=[{**team, "roles": [role("agents")]}]))["run"]["brake"]
+
+    assert brake == []
+
+
 async def test_an_empty_list_is_refused_where_the_source_manages_something(world: Gateway) -> None:
     assert (await plan(world, users=[]))["run"]["status"] == "PLANNED"
     await sync(world, users=EVERYBODY, roles=[{"key": "leads", "grants": [MENU]}])
