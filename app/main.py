@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -21,11 +22,13 @@ from app.settings import Settings, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.routes import make_routes
 
+TURN_S = 0.001  # how soon what a sync works out beside the event loop gives way to it
 CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for cursors is kept
 
 
 async def open_services(settings: Settings, *, clock: Callable[[], datetime] = read_clock) -> Services:
     """The services over the database of the settings, its schema and catalog brought up to date."""
+    sys.setswitchinterval(TURN_S)
     issuers = await asyncio.to_thread(load_issuers, settings.jwt_issuers)
     database = Database(settings.database_url)
 
