@@ -338,29 +338,36 @@ class Sync:
         """Those of these people who were last made inactive by another source; and roles and teams archived so."""
         users = tables.table_of(tables.UserRow)
         found: set[str] = set()
+        depth = case((users.c.status == UserStatus.ARCHIVED, 2), (users.c.status == UserStatus.ACTIVE, 0), else_=1)
         for start in range(0, len(people), 500):
             part = people[start : start + 500]
-            found |= await self._held_down(users, users.c.status != UserStatus.ACTIVE, source, users.c.id.in_(part))
+            found |= await self._held_down(users, depth, source, users.c.id.in_(part))
         for kind in (Role, Team):
             table = tables.table_of(TABLE_OF[kind])
             live = select(table.c.id).where(table.c.ended_revision.is_(None), table.c.archived)
-            found |= await self._held_down(table, table.c.archived, source, table.c.id.in_(live))
+            found |= await self._held_down(table, case((table.c.archived, 1), else_=0), source, table.c.id.in_(live))
         return frozenset(found)
 
-    async def _held_down(self, table: Any, down: ColumnElement[bool], source: str, these: Any) -> set[str]:
-        """Looks back through the versions of each to the one by which it went down."""
+    async def _held_down(self, table: Any, depth: ColumnElement[int], source: str, these: Any) -> set[str]:
+        """Looks back through the versions of each to the one by which it went down as deep as it is.
+
+        Whom a source has suspended and somebody has archived since, is archived by that one.
+        """
         statement = (
-            select(table.c.id, down.label("down"), ENTRIES.c.source)
+            select(table.c.id, depth.label("depth"), ENTRIES.c.source)
             .join(ENTRIES, ENTRIES.c.revision == table.c.created_revision)
             .where(these)
             .order_by(table.c.id, table.c.created_revision)
         )
         doer: dict[str, str | None] = {}
+        depths: dict[str, int] = {}
         for row in await self.reader.rows(statement):
-            if not row["down"]:
-                doer[row["id"]] = None
-            elif doer.get(row["id"]) is None:
-                doer[row["id"]] = row["source"]
+            one, before = row["id"], depths.get(row["id"], 0)
+            depths[one] = row["depth"]
+            if not row["depth"]:
+                doer[one] = None
+            elif row["depth"] > before:
+                doer[one] = row["source"]
         return {one for one, who in doer.items() if who is not None and who != source}
 
 

@@ -357,6 +357,16 @@ async def test_nobody_is_woken_whom_somebody_else_has_put_down(world: Gateway) -
     assert counts(asleep) == {"unchanged": 1}
 
 
+async def test_nobody_is_woken_whom_somebody_has_archived_since_the_source_suspended_them(world: Gateway) -> None:
+    await sync(world, users=EVERYBODY)
+    await sync(world, users=EVERYBODY[1:])
+    await world.mutate("setUserStatus", {"user": {"userName": "p0"}, "status": "ARCHIVED"})
+
+    payload = await plan(world, users=EVERYBODY)
+
+    assert codes(payload["errors"]) == [("CONFLICT", "users 0 active")]
+
+
 async def test_a_service_account_is_no_person(world: Gateway) -> None:
     await world.create_service_account("bot")
 
