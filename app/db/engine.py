@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from contextlib import closing
 from typing import Any, TypeVar
 
+import aiosqlite
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -46,16 +47,29 @@ def create_engine(address: str) -> AsyncEngine:
         raise ValueError(f"`{url.get_backend_name()}` is not a database that this version speaks")
     if url.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: `sqlite+aiosqlite:///permgate.db`")
+    path = url.database or ""
     engine = create_async_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        async_creator=lambda: _connect(path),
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+async def _connect(path: str) -> aiosqlite.Connection:
+    """A connection to a file. One that cannot be opened has ended, thread and all, when that is told."""
+    connection = aiosqlite.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)
+    thread = connection._thread  # noqa: SLF001  # SQLAlchemy reaches for it too: there is no other way to it
+    thread.daemon = True
+    try:
+        return await connection
+    except BaseException:
+        await finish(asyncio.to_thread(thread.join))  # it tells the event loop of its end, while there is one
+        raise
 
 
 class DatabaseFault(Exception):
