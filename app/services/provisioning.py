@@ -21,6 +21,7 @@ from app.domain.wishes.users import UNCHANGED, Patch
 from app.services import scim, users
 from app.services.context import Reading, Services
 from app.services.scim import PersonSeen, TeamSeen
+from app.services.sync.planning import SCIM_SOURCE
 from app.services.sync.single import Want, carry_out_desired
 from app.services.writing import WriteOptions, Writing, Written
 
@@ -48,7 +49,7 @@ class TeamAsked:
 
 def source_of(caller: Caller) -> str:
     """The source under which a caller writes by SCIM; no two callers share one."""
-    return f"scim:{caller.user_name}"
+    return f"{SCIM_SOURCE}{caller.user_name}"
 
 
 async def _carry_out(services: Services, caller: Caller, want: Want, *, reason: str) -> Written:

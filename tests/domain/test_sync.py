@@ -486,3 +486,13 @@ def test_an_empty_list_is_told_where_the_source_manages_something(noun: str) -> 
 def test_a_list_of_nothing_but_contradictions_is_not_empty() -> None:
     plan = desk(hired(ZOE)).plan(users=[entry("zoe"), entry("zoe", active=False)])
     assert (plan.emptied, changes(plan)) == ((), [])
+
+
+def test_who_is_listed_once_more_where_it_cannot_be_read_is_left_alone() -> None:
+    """Which of the two is meant nobody knows: neither is done, and the person is not missing."""
+    listed = entry("zoe", display_name="Zoe Zed")
+    plan = desk(hired(ZOE), hired(YAN)).plan(users=[listed, entry("yan")], spoiled=[spoiled("E-zoe")])
+
+    assert {(unit.subject, unit.is_sound) for unit in plan.units} == {("E-zoe", False)}
+    assert list(plan.steps()) == []
+    assert any("once more" in str(error) for unit in plan.units for error in unit.faults)

@@ -397,6 +397,20 @@ def listed(number: int, **more: object) -> list[UserDesired]:
     return [entry(f"p{n}", **{"roles": ["sales"], "teams": ["desk"], **more}) for n in range(number)]
 
 
+def test_a_column_of_names_that_slipped_by_a_row_is_stopped() -> None:
+    """Each would be known by the name of the next: callers are. That a few marry is no such thing."""
+
+    def slipped(number: int) -> list[UserDesired]:
+        names = [f"p{n}" for n in range(1, number)] + ["p0"]
+        people = [replace(one, user_name=name) for one, name in zip(listed(number), names, strict=True)]
+        return [*people, *listed(20)[number:]]
+
+    alarm = "11 of 20 people are called otherwise, more than the 10% allowed"
+    assert find_alarms(taken(staffed(20), slipped(11)), Brake()) == (alarm,)
+    assert find_alarms(taken(staffed(20), slipped(10)), Brake()) == ()
+    assert find_alarms(taken(staffed(20), slipped(10)), Brake(max_removals=9)) != ()
+
+
 def test_a_feed_that_only_deactivates_everybody_is_stopped() -> None:
     measures = taken(staffed(20), listed(20, active=False))
     assert find_alarms(measures, Brake()) == tuple(

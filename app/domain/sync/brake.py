@@ -1,7 +1,8 @@
 """The brake: what a plan takes away, measured, and whether that is more than is let pass (SEMANTICS section 10).
 
 Rows that end are measured kind by kind, so that a column that came empty is no small part of all columns. People who
-are suspended, and people who lose a right, are measured against those whom the source manages or reaches.
+are suspended, and people who lose a right, are measured against those whom the source manages or reaches; so are those
+who get another name, since callers are known by it.
 """
 
 from collections import Counter
@@ -14,6 +15,8 @@ from app.domain.sync.diff import SyncPlan
 from app.domain.world import Change, World
 
 DEFAULT_SHARE = 0.10
+RENAMED = "people are called otherwise"  # a column that slipped by a row makes each person another
+FEW = 10  # people who may be called otherwise at once, however small the source: somebody marries
 _WORDS: Mapping[type, str] = {
     Assignment: "assignments", Membership: "memberships", Access: "access levels", Grant: "grants",
 }  # fmt: skip
@@ -66,10 +69,11 @@ def find_managed(world: World, source: str) -> Managed:
 def measure(managed: Managed, source: str, changes: Iterable[Change], losing: frozenset[UserId]) -> tuple[Measure, ...]:
     """What the changes of a source take away: rows by kind, people suspended, people who lose a right."""
     ended: Counter[type] = Counter()
-    suspended = 0
+    suspended = renamed = 0
     for change in changes:
         old, new = change.before, change.after
         if isinstance(old, User):
+            renamed += isinstance(new, User) and _is_called_otherwise(old, new)
             suspended += old.status is UserStatus.ACTIVE and isinstance(new, User) and new.status is not old.status
         elif type(old) in _WORDS and old.source == source:  # type: ignore[union-attr]  # one of the rows
             ended[type(old)] += 1  # what is taken over from another source stays, as ours
@@ -78,7 +82,13 @@ def measure(managed: Managed, source: str, changes: Iterable[Change], losing: fr
         *rows_ended,
         Measure("people are suspended", suspended, max(managed.active, suspended)),
         Measure("people lose a right", len(losing), len(managed.people | losing)),
+        Measure(RENAMED, renamed, max(len(managed.people), renamed)),
     )
+
+
+def _is_called_otherwise(old: User, new: User) -> bool:
+    """Whether somebody else's name, to others, would be theirs: an external id that is given first is no other."""
+    return old.user_name != new.user_name or old.external_id not in {None, new.external_id}
 
 
 def find_alarms(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
@@ -95,7 +105,7 @@ def find_alarms(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
     return tuple(
         f"{one.taken} of {one.managed} {one.what}, more than the {brake.share:.0%} allowed"
         for one in measures
-        if one.taken > brake.share * one.managed
+        if one.taken > brake.share * one.managed and (one.what != RENAMED or one.taken > FEW)
     )
 
 

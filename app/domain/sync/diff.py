@@ -4,7 +4,7 @@ It decides nothing about rules and guards, and nothing about safety: `weighing` 
 whole of it. The order of entries, and the same entry again, make no difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TypeVar
@@ -15,7 +15,7 @@ from app.domain.sync import bundles
 from app.domain.sync.bundles import Roles, Teams, refuse_circles
 from app.domain.sync.desired import Desired, Path, RoleDesired, TeamDesired, UserDesired
 from app.domain.sync.people import People
-from app.domain.sync.units import Current, Directory, Step, Unit
+from app.domain.sync.units import Current, Directory, Noun, Step, Unit
 from app.domain.world import World
 
 E = TypeVar("E", UserDesired, RoleDesired, TeamDesired)
@@ -69,8 +69,8 @@ def diff(
     units: list[Unit] = [_spoil(one) for one in spoiled]
     unchanged = len(settled)
     emptied: list[str] = []
-    role_entries, role_doubles = _single_out(desired.roles, "role", lambda entry: entry.key)
-    team_entries, team_doubles = _single_out(desired.teams, "team", lambda entry: entry.key)
+    role_entries, role_doubles = _single_out(desired.roles, "role", lambda entry: entry.key, spoiled_of["role"])
+    team_entries, team_doubles = _single_out(desired.teams, "team", lambda entry: entry.key, spoiled_of["team"])
     units += [*role_doubles, *team_doubles]
     roles = Roles(current, directory, role_entries, desired.take_over)
     teams = Teams(current, directory, team_entries, desired.take_over)
@@ -92,7 +92,7 @@ def diff(
         unchanged += _keep(unit, units)
     people = People(current, directory, desired.take_over, matched=set(settled))
     any_listed = bool(spoiled_of["user"] or settled)
-    user_entries, user_doubles = _single_out(desired.users, "user", lambda entry: entry.subject)
+    user_entries, user_doubles = _single_out(desired.users, "user", lambda entry: entry.subject, spoiled_of["user"])
     for entry in user_entries:
         any_listed = True
         unchanged += _keep(people.read(entry), units)
@@ -116,16 +116,26 @@ def diff(
     return SyncPlan(tuple(units), unchanged, frozenset(people.matched), tuple(emptied), is_doubtful)
 
 
-def _single_out(entries: Iterable[E] | None, noun: str, key: object) -> tuple[list[E], list[Unit]]:
-    """Each thing once: the same entry again is no other, and entries that contradict one another are all faulty."""
+def _single_out(
+    entries: Iterable[E] | None, noun: Noun, key: Callable[[E], str], spoiled: set[str]
+) -> tuple[list[E], list[Unit]]:
+    """Each thing once: the same entry again is no other, and entries that contradict one another are all faulty.
+
+    So is one of a thing that another entry, which could not be read, is about as well (`spoiled`).
+    """
     found: dict[str, E] = {}
     doubles: dict[str, Unit] = {}
     for entry in entries or ():
-        name: str = key(entry)  # type: ignore[operator]  # a function from an entry to its key
+        name = key(entry)
         first = found.setdefault(name, entry)
+        if name in spoiled:
+            unit = doubles.setdefault(name, Unit(noun, name, first.path))
+            message = f"`{name}` is listed once more, where it cannot be read"
+            unit.faults.append(Duplicate(message, path=entry.path))
+            continue
         if first is entry or replace(entry, path=first.path) == first or _say(entry) == _say(first):
             continue
-        unit = doubles.setdefault(name, Unit(noun, name, first.path))  # type: ignore[arg-type]  # one of the nouns
+        unit = doubles.setdefault(name, Unit(noun, name, first.path))
         where = " ".join(first.path)
         unit.faults.append(Duplicate(f"`{name}` is listed at `{where}` as well, and otherwise", path=entry.path))
     return [entry for name, entry in found.items() if name not in doubles], list(doubles.values())

@@ -211,12 +211,13 @@ class People:
     def find_missing(self) -> list[UserId]:
         """The people whom the source manages, or has rows on, and whom no entry means."""
         world, source = self.current.world, self.current.source
-        return [
-            user.id
+        missing = [
+            user
             for user in world.users.values()
             if user.id not in self.matched
             and (user.source == source or any(row.source == source for row in world.rows_of(user.id)))
         ]
+        return [user.id for user in sorted(missing, key=lambda user: user.user_name)]
 
     def refuse_taken_names(self, leaving: set[str]) -> None:
         """Conflicts of those who would be called as somebody else is after the plan; `leaving` change their name."""

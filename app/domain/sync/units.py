@@ -31,6 +31,7 @@ from app.domain.sync.desired import AssignmentDesired, Path
 from app.domain.wishes.asking import check_order
 from app.domain.world import Change, World
 
+Noun = Literal["user", "role", "team"]
 RowKey = tuple[Any, ...]  # what a row says, but for who says it: equal keys of one source are one row
 
 
@@ -49,7 +50,7 @@ class Unit:
     `needs` are the roles and teams that this very plan makes, or brings back, and that it builds upon.
     """
 
-    noun: Literal["user", "role", "team"]
+    noun: Noun
     subject: str
     path: Path
     holder: str = ""

@@ -18,7 +18,7 @@ from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
 from app.domain.holders import MANUAL, Role, RoleId, Team, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
-from app.domain.names import read_name
+from app.domain.names import fold_name, read_name
 from app.domain.sync.brake import Brake, Managed, find_managed
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
@@ -37,6 +37,7 @@ LONG = 1 << 20  # bytes of a feed that is likely to be skimmed: some five thousa
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
 FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
 PLAN = "planSync"
+SCIM_SOURCE = "scim:"  # begins the name of the source of each account that writes by SCIM
 
 
 class Phase(StrEnum):
@@ -199,7 +200,10 @@ def _check(options: PlanOptions) -> PlanOptions:
             options = replace(options, idempotency=key)
     except InvalidValue as refusal:
         errors.append(refusal)
-    if options.source == MANUAL:
+    if options.source.startswith(SCIM_SOURCE):
+        message = f"`{SCIM_SOURCE}` begins the names of sources that write by SCIM"
+        errors.append(InvalidValue(message, path=("source",), expected="the name of the system that sends the feed"))
+    if fold_name(options.source) == MANUAL:
         message = f"`{MANUAL}` is what people do by hand, and no source of a feed"
         errors.append(InvalidValue(message, path=("source",), expected="the name of the system that sends the feed"))
     if options.max_removals is not None and options.max_removals < 0:

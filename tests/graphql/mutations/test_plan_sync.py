@@ -191,6 +191,8 @@ async def test_all_faults_come_together(world: Gateway) -> None:
     ("given", "path"),
     [
         ({"source": "manual"}, "source"),
+        ({"source": "Manual"}, "source"),
+        ({"source": "scim:idp"}, "source"),
         ({"source": ""}, "source"),
         ({"source": "right\u202eto left"}, "source"),
         ({"maxRemovals": -1}, "maxRemovals"),
