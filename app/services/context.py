@@ -75,6 +75,7 @@ class Services:
         self.randomness = randomness
         self.feed = Feed(database, self.clock)
         self.sketches = Sketches()
+        self.drafting = asyncio.Semaphore(1)  # a long feed takes a processor and memory: one after another
         self.past = Past()
         self.uses = Uses(database)
         self._directory: tuple[int, World] | None = None

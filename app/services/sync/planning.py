@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -287,6 +288,25 @@ async def draft_plan(
 
     `keep` is given its items. Without it nobody is told, and the draft has no counts and no fingerprint.
     """
+    is_long = len(known.users or ()) > NAMED_AT_MOST
+    async with reading.services.drafting if is_long else nullcontext():
+        return await _draft_plan(
+            reading, known, desired=desired, mode=mode, max_removals=max_removals, keep=keep, progress=progress,
+            standing=standing,
+        )  # fmt: skip
+
+
+async def _draft_plan(
+    reading: Reading,
+    known: ReadFeed,
+    *,
+    desired: Desired,
+    mode: SyncMode,
+    max_removals: int | None,
+    keep: Callable[[Iterable[SyncItem]], object] | None,
+    progress: Progress,
+    standing: Standing | None,
+) -> Draft:
     caller = reading.caller
     assert caller is not None, "a sync is somebody's"
     services = reading.services
