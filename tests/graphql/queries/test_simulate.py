@@ -281,9 +281,9 @@ async def test_dependents_are_told_and_what_they_would_lose(world: Gateway) -> N
         ([level("nobody", "core", "USER", "C-9")],
          [("NOT_FOUND", "changes.0.accessLevel.contract"), ("NOT_FOUND", "changes.0.accessLevel.level.user")]),
         ([level("ben", "core", "USER")], [("LAST_OWNER", "changes.0.accessLevel.level.user")]),
-        ([status("ben", "SUSPENDED")], [("LAST_OWNER", "")]),
-        ([status("olga", "ARCHIVED")], [("LAST_OWNER", "")]),
-        ([limit(BEN, MENU)], [("CONFLICT", "")]),
+        ([status("ben", "SUSPENDED")], [("LAST_OWNER", "changes.0.status")]),
+        ([status("olga", "ARCHIVED")], [("LAST_OWNER", "changes.0.status")]),
+        ([limit(BEN, MENU)], [("CONFLICT", "changes.0.limit.grant.permission")]),
         # Everything together, each at its place.
         ([grant(CLEO, "desk.nothing"), grant(CLEO, MENU), grant(holder(team="x"), "desk.reports"),
           status("y", "ACTIVE"), status("y", "ACTIVE")],
@@ -340,7 +340,7 @@ async def test_warnings_are_those_of_a_write(world: Gateway) -> None:
         ),
         (
             "ADVISORY", "`Export` is of little use without `Reports menu`",
-            ["changes", "1", "grant", "grant", "permission"],
+            ["changes", "2", "grant", "grant", "permission"],
         ),
     ]  # fmt: skip
 
