@@ -479,6 +479,7 @@ def test_interrupting_leaves_no_plan_and_no_traceback(database: Path, tmp_path: 
         [sys.executable, "-c", "from app.cli import main; main()", "sync", "plan", str(feed), "--source", "hr",
          "--as", "olga"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # in the background it is ignored
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:

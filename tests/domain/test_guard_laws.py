@@ -486,7 +486,7 @@ def test_random_stories_are_rich() -> None:
     Always the same stories, so that the test says something of how they are drawn and nothing of the day.
     """
     seen: Counter[object] = Counter()
-    for seed in range(400):
+    for seed in range(200):
         story = draw_story(Scattered(seed))
         for deed in story.deeds:
             if deed.before.users[deed.caller].is_owner:
