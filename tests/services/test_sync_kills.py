@@ -56,7 +56,7 @@ async def test_a_sync_that_is_killed_is_done_whole_or_not_at_all(
         if process.exitcode is None:
             process.kill()
             await asyncio.to_thread(process.join)
-            assert process.exitcode == -9
+            assert process.exitcode in {-9, 0}, "it was killed, or had just done it"
         else:
             took = time.monotonic() - begun
 
