@@ -11,6 +11,7 @@ from app.domain.callers import Caller
 from app.domain.errors import ErrorCode
 from app.services.context import Services
 from app.services.sync.planning import SyncAnswer
+from app.services.writing import IdempotencyKey
 from tests.factories import Clock, Template, open_copy, select
 from tests.histories import assert_sound
 from tests.moves import assign, by, make, suspend
@@ -93,3 +94,29 @@ def _assigned(path: Path, source: str) -> set[str]:
 
 def _last_revision(path: Path) -> int:
     return int(select(path, "SELECT max(revision) FROM audit_entries")[0][0])
+
+
+async def test_of_two_plans_applied_at_once_under_one_key_one_is_applied(
+    stocked_template: Template, tmp_path: Path
+) -> None:
+    """The key stands for the first: the other request under it is refused, and its plan left as it was."""
+    path = Path(shutil.copyfile(stocked_template.path, tmp_path / "file.db"))
+    caller = olga(stocked_template.owner)
+    hr, directory = (open_copy(stocked_template, path, Clock()) for _ in range(2))
+    try:
+        plans = [
+            await plan(services, caller, write_feed([{"externalId": source, "userName": source}]), source=source)
+            for services, source in ((hr, "hr"), (directory, "idp"))
+        ]
+        answers = await asyncio.gather(
+            *(
+                apply(services, caller, planned.run, idempotency=IdempotencyKey("tonight", fingerprint))  # type: ignore[arg-type]  # both are planned
+                for services, planned, fingerprint in zip((hr, directory), plans, ("a" * 64, "b" * 64), strict=True)
+            )
+        )
+    finally:
+        for services in (hr, directory):
+            await services.close()
+
+    assert sorted(codes(answer.errors) for answer in answers) == [[], [ErrorCode.IDEMPOTENCY_MISMATCH]]
+    assert sorted(select(path, "SELECT status FROM sync_runs")) == [("APPLIED",), ("PLANNED",)]

@@ -6,6 +6,7 @@ is taken when it is known what to write; what has been worked out still holds if
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from app.catalogs.feeds import FeedFormat
 from app.db.repositories.idempotency import KeptAnswer
@@ -78,14 +79,16 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
             await require(reading, APPLY)
             is_permitted = True
             options = _check(options)
-            known = await _find_answer(reading.unit, reading, options)
+            known = await _find_answer(reading.unit, caller, options, now=reading.now)
             kept = known or await reading.unit.sync.find(run)
             if kept is None:
                 raise Refused([NotFound(f"there is no plan `{show(run)}`", path=("plan",))])
             if kept.run.status is SyncStatus.APPLIED:
                 return SyncAnswer(run=kept.run)
             _refuse_as_it_is(kept, options)
-        return await _apply(_Application(services, caller, kept, options))
+        answer = await _apply(_Application(services, caller, kept, options))
+        services.sketches.forget(run)
+        return answer
     except Refused as refused:
         event = note_attempt(caller, APPLY, refused.errors, at=services.clock())
         if event is not None:
@@ -125,12 +128,12 @@ def _refuse_as_it_is(kept: KeptRun, options: ApplyOptions) -> None:
         raise Refused([StalePlan("what the plan read has changed since: plan again", path=("plan",))])
 
 
-async def _find_answer(unit: ReadingUnit, reading: Reading, options: ApplyOptions) -> KeptRun | None:
+async def _find_answer(unit: ReadingUnit, caller: Caller, options: ApplyOptions, *, now: datetime) -> KeptRun | None:
     """The run that an idempotency key was first answered with."""
-    key, caller = options.idempotency, reading.caller
-    if key is None or caller is None:
+    key = options.idempotency
+    if key is None:
         return None
-    kept = await unit.idempotency.find(caller.user, key.key, since=reading.now - KEYS_KEPT_FOR)
+    kept = await unit.idempotency.find(caller.user, key.key, since=now - KEYS_KEPT_FOR)
     if kept is None:
         return None
     if (kept.action, kept.fingerprint) != (APPLY, key.fingerprint):
@@ -178,7 +181,14 @@ async def _apply(application: _Application) -> SyncAnswer:
 
 
 async def _find_done(application: _Application, unit: ReadingUnit) -> SyncRun | None:
-    """The run where somebody else has applied it meanwhile."""
+    """The run where somebody has applied it meanwhile, or has been answered under the same key.
+
+    Asked under the write lock: raises `Refused` for a key that has been used for another request by then.
+    """
+    now = application.services.clock()
+    answered = await _find_answer(unit, application.caller, application.options, now=now)
+    if answered is not None:
+        return answered.run
     kept = await unit.sync.find(application.run.id)
     return kept.run if kept is not None and kept.run.status is SyncStatus.APPLIED else None
 
@@ -186,6 +196,7 @@ async def _find_done(application: _Application, unit: ReadingUnit) -> SyncRun | 
 async def _work_out(application: _Application, reading: Reading) -> Draft | None:
     """What the plan does as things are now; None: it is stale, and `application.stale` says why."""
     kept, run = application.kept, application.run
+    await require(reading, APPLY)
     if kept.catalog != reading.catalog.digest:
         application.stale = ["the catalog has changed"]
         return None
@@ -268,7 +279,7 @@ async def _find_stale(reading: Reading, run: SyncRun, draft: Draft) -> list[str]
 
 
 async def _write(application: _Application, unit: WritingUnit, reading: Reading, draft: Draft) -> SyncAnswer:
-    services, caller, options = application.services, application.caller, application.options
+    caller, options = application.caller, application.options
     changes = draft.weighed.changes
     revision = reading.revision
     if changes:
@@ -288,8 +299,6 @@ async def _write(application: _Application, unit: WritingUnit, reading: Reading,
         key = options.idempotency
         answer = KeptAnswer(action=APPLY, fingerprint=key.fingerprint, answer={"run": done.id})
         await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
-    services.sketches.forget(done.id)
-    services.feed.note(revision)
     return SyncAnswer(run=done)
 
 
