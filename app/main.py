@@ -78,7 +78,7 @@ async def _read_cursor_key(database: Database) -> bytes:
     return bytes.fromhex(kept)
 
 
-def create_app(services: Services, *, graphiql: bool, allowed_origins: frozenset[str] = frozenset()) -> Starlette:
+def create_app(services: Services, settings: Settings) -> Starlette:
     """The application over open services; it closes them when it ends."""
 
     @asynccontextmanager
@@ -86,8 +86,7 @@ def create_app(services: Services, *, graphiql: bool, allowed_origins: frozenset
         yield
         await services.close()
 
-    routes = make_routes(services, graphiql=graphiql, allowed_origins=allowed_origins)
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=make_routes(services, settings), lifespan=lifespan)
 
 
 def create_worker() -> Starlette:
@@ -98,7 +97,7 @@ def create_worker() -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         services = await open_services(settings)
-        app.router.routes += make_routes(services, graphiql=settings.graphiql, allowed_origins=settings.allowed_origins)
+        app.router.routes += make_routes(services, settings)
         yield
         await services.close()
 

@@ -41,7 +41,7 @@ async def prepare(folder: Path) -> tuple[httpx.AsyncClient, Mapping[str, tuple[s
     services = await open_services(settings)
     tokens = await load_demo(services, settings.seeds / "demo.yaml")
     client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=create_app(services, graphiql=False)), base_url="http://gateway"
+        transport=httpx.ASGITransport(app=create_app(services, Settings())), base_url="http://gateway"
     )
     client.headers["authorization"] = f"Bearer {tokens['owner']}"
     found = await ask(client, '{ user(ref: {userName: "cora"}) { id } }', {})

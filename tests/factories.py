@@ -33,6 +33,7 @@ from app.main import create_app
 from app.services.callers import create_first_owner, issue_token
 from app.services.context import Services
 from app.services.systems import adopt_catalog, find_catalog_files
+from app.settings import Settings
 
 SEEDS = Path(__file__).parent / "seeds"
 START = datetime(2026, 6, 1, 9, tzinfo=UTC)  # when the clock of every test stands at first
@@ -513,7 +514,7 @@ class Gateway:
 async def open_gateway(template: Template, path: Path, clock: Clock) -> AsyncIterator[Gateway]:
     """A gateway over a copy of the template, at `path`."""
     services = copy_services(template, path, clock)
-    transport = httpx.ASGITransport(app=create_app(services, graphiql=False), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=create_app(services, Settings()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         try:
             yield Gateway(services, client, path, clock, template.owner, template.token, dict(template.ids))

@@ -18,11 +18,13 @@ from websockets.typing import Subprotocol
 from app.cli import SERVER
 from app.main import create_app
 from app.services.context import Services
+from app.settings import Settings
 from tests.factories import Answer
 
 PROMPTLY = 10.0  # what is owed within a second on a machine of its own may take some on one that is shared
 QUIET_S = 0.3  # how long it is listened before one says that nothing came
 SUBPROTOCOL = "graphql-transport-ws"
+DEFAULTS = Settings()
 
 
 class _Server(uvicorn.Server):
@@ -43,10 +45,10 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    services: Services, *, allowed_origins: frozenset[str] = frozenset(), send_buffer: int | None = None
+    services: Services, settings: Settings = DEFAULTS, *, send_buffer: int | None = None
 ) -> AsyncIterator[str]:
     """The application on loopback; gives host and port. With `send_buffer` the system keeps so much to be sent."""
-    app = create_app(services, graphiql=False, allowed_origins=allowed_origins)
+    app = create_app(services, settings)
     server = _Server(uvicorn.Config(app, lifespan="off", **SERVER))
     listening = socket.create_server(("127.0.0.1", 0))
     if send_buffer is not None:

@@ -240,7 +240,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             tokens = await load_demo(services, settings.seeds / "demo.yaml")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("app.web.routes.Executor", executor)
-                transport = httpx.ASGITransport(app=create_app(services, graphiql=False))
+                transport = httpx.ASGITransport(app=create_app(services, Settings()))
             async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
                 return {caller: await ask_as(client, token) for caller, token in tokens.items()}
         finally:

@@ -104,7 +104,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             tokens = await load_demo(services, find_seeds() / "demo.yaml")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("app.web.routes.Executor", executor)
-                transport = httpx.ASGITransport(app=create_app(services, graphiql=True))
+                transport = httpx.ASGITransport(app=create_app(services, Settings(graphiql=True)))
             async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
                 return {question.name: await ask_one(client, tokens, question) for question in QUESTIONS}
         finally:

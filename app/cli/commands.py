@@ -131,7 +131,7 @@ async def _serve_demo(settings: Settings, host: str, port: int, *, as_json: bool
             click.echo(f"  {name:<11}{tokens[name]}")
         click.echo(f"\nGraphiQL as the owner: {address}/graphiql#token={tokens['owner']}\nStop with Ctrl+C.")
 
-    await _serve(services, host, port, graphiql=True, announce=announce)
+    await _serve(services, settings, host, port, announce=announce)
 
 
 @cli.command()
@@ -147,10 +147,7 @@ def serve(host: str, port: int, workers: int) -> None:
     async def do() -> None:
         services = await open_services(settings)
         if workers == 1:
-            await _serve(
-                services, host, port, graphiql=settings.graphiql, allowed_origins=settings.allowed_origins,
-                announce=lambda bound: None,
-            )  # fmt: skip
+            await _serve(services, settings, host, port, announce=lambda bound: None)
         else:
             await services.close()  # it was opened for what is wrong to be told once, and the schema to be there
 
@@ -171,17 +168,11 @@ def _serve_in_processes(host: str, port: int, workers: int) -> None:
 
 
 async def _serve(
-    services: Services,
-    host: str,
-    port: int,
-    *,
-    graphiql: bool,
-    allowed_origins: frozenset[str] = frozenset(),
-    announce: Callable[[int], None],
+    services: Services, settings: Settings, host: str, port: int, *, announce: Callable[[int], None]
 ) -> None:
     """Serves until it is told to stop; `announce` hears the port once the server answers."""
     set_up_logging()
-    app = create_app(services, graphiql=graphiql, allowed_origins=allowed_origins)
+    app = create_app(services, settings)
     config = uvicorn.Config(app, host=host, port=port, **SERVER)
     try:
         sock = _bind(host, port)

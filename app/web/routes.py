@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.graphql.execution import Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.services.context import Services
+from app.settings import Settings
 from app.web.authentication import authenticate_request
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
@@ -59,10 +60,8 @@ async def show_alive(_request: HttpRequest) -> Response:
     return PlainTextResponse("alive\n")
 
 
-def make_routes(
-    services: Services, *, graphiql: bool, allowed_origins: frozenset[str] = frozenset()
-) -> list[BaseRoute]:
-    """The addresses of a gateway. Pages of `allowed_origins`, beside its own, may open sockets."""
+def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
+    """The addresses of a gateway."""
 
     async def show_ready(_request: HttpRequest) -> Response:
         try:
@@ -76,11 +75,11 @@ def make_routes(
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
-        WebSocketRoute("/graphql", SocketEndpoint(services, executor, allowed_origins).serve),
+        WebSocketRoute("/graphql", SocketEndpoint(services, executor, settings.allowed_origins).serve),
         Route("/scim/v2", ScimEndpoint(services).__call__, methods=methods),
         Route("/scim/v2/{path:path}", ScimEndpoint(services).__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services)),
         Route("/livez", show_alive, methods=["GET"]),
         Route("/readyz", show_ready, methods=["GET"]),
     ]
-    return routes + (graphiql_routes() if graphiql else [])
+    return routes + (graphiql_routes() if settings.graphiql else [])

@@ -18,6 +18,7 @@ from app.domain.world import Change
 from app.main import create_app
 from app.services.callers import issue_token
 from app.services.context import Services
+from app.settings import Settings
 from tests.casefiles import NOW, CaseFile
 from tests.doors.door import Door
 from tests.doors.engine import EngineDoor
@@ -58,7 +59,7 @@ class Shelf:
                 return
             # Building the schema is most of what an application costs, and it knows nothing of any services.
             with patch("app.web.routes.Executor", executor):
-                transport = httpx.ASGITransport(app=create_app(services, graphiql=False))
+                transport = httpx.ASGITransport(app=create_app(services, Settings()))
             headers = {"authorization": f"Bearer {self._tokens[file.name]}"}
             async with httpx.AsyncClient(transport=transport, base_url="http://cases", headers=headers) as client:
                 yield HttpDoor(below, client)

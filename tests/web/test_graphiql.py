@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.main import create_app
+from app.settings import Settings
 from app.web.graphiql.pages import FILES, FOLDER
 from tests.factories import Gateway, each_of
 
@@ -16,7 +17,7 @@ OUR_FILES = [FOLDER / name for name in ("page.html", "page.js", "page.css", "tou
 
 @pytest.fixture
 async def ide(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_app(gateway.services, graphiql=True))
+    transport = httpx.ASGITransport(app=create_app(gateway.services, Settings(graphiql=True)))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
 

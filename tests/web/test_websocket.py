@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 from app.services import listening as follow
 from app.services import users
 from app.services.callers import revoke_token
+from app.settings import Settings
 from app.web import sockets
 from tests.factories import Answer, Gateway, each_of
 from tests.sockets import SUBPROTOCOL, connecting, known, listening, serving
@@ -58,7 +59,7 @@ async def test_pages_of_other_origins_are_refused(world: Gateway, address: str, 
 
 
 async def test_our_own_pages_and_those_configured_may_connect(world: Gateway) -> None:
-    async with serving(world.services, allowed_origins=frozenset({"https://app.example:8443"})) as address:
+    async with serving(world.services, Settings(allowed_origins=frozenset({"https://app.example:8443"}))) as address:
         for origin in (f"http://{address}", f"https://{address}", "https://app.example:8443"):
             async with connecting(address, headers={"Origin": origin}) as client:
                 await client.init(world.token)

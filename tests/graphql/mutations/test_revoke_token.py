@@ -11,6 +11,7 @@ from app.db.unit_of_work import Database
 from app.domain.callers import Right
 from app.main import create_app
 from app.services.context import Services
+from app.settings import Settings
 from tests.factories import CURSOR_KEY, Answer, Gateway, each_of, select
 
 REVOKE = """mutation($input: RevokeTokenInput!) { revokeToken(input: $input) {
@@ -140,7 +141,7 @@ def open_other(world: Gateway, path: Path) -> tuple[Services, httpx.AsyncClient]
     services = Services(
         Database(f"sqlite+aiosqlite:///{path}"), world.services.program, cursor_key=CURSOR_KEY, clock=world.clock
     )
-    transport = httpx.ASGITransport(app=create_app(services, graphiql=False), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=create_app(services, Settings()), raise_app_exceptions=False)
     return services, httpx.AsyncClient(transport=transport, base_url="http://other")
 
 
