@@ -65,6 +65,7 @@ def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
 
     async def show_ready(_request: HttpRequest) -> Response:
         try:
+            services.database.require_writable()
             async with services.reading() as reading:
                 return PlainTextResponse(f"ready at revision {reading.revision}\n")
         except Exception:  # whatever is wrong with the database, the gateway is not ready
