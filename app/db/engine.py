@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.db.file_systems import find_file_system, is_networked
 from app.domain.names import fold_name
 
 T = TypeVar("T")
@@ -38,6 +40,8 @@ async def finish(work: Awaitable[T]) -> T:
     finally:
         if not running.done():
             await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()  # nobody is there to hear of it
 
 
 def create_engine(address: str) -> AsyncEngine:
@@ -81,6 +85,12 @@ def check_file(engine: AsyncEngine) -> None:
 
     The pool is no place to find out: it leaves a thread behind for each connection that fails.
     """
+    path = Path(engine.url.database or "")
+    if is_networked(path):
+        raise DatabaseFault(
+            f"the database `{path}` lies on a network file system (`{find_file_system(path)}`), where the locks of "
+            "SQLite do not hold: put it on a disk of this machine, or use PostgreSQL"
+        )
     try:
         with closing(sqlite3.connect(engine.url.database or "")) as connection:
             connection.execute("PRAGMA schema_version")

@@ -14,9 +14,11 @@ from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
 from app.db import tables
+from app.db.commits import is_decided, ruins_store
 from app.db.engine import BEGIN_OPTION, create_engine, finish
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.repositories.audit import Audit
@@ -45,7 +47,9 @@ from app.domain.audit import (
 )
 from app.domain.catalog import Catalog
 from app.domain.holders import Record
+from app.domain.outages import UndecidedCommit, WritesStopped
 from app.domain.world import Change
+from app.telemetry import log
 
 T = TypeVar("T")
 WRITTEN_AT_ONCE = 2000  # rows of one call of the driver: few calls, and others have a turn between them
@@ -222,10 +226,17 @@ def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 class Database:
-    """A database address, opened: gives out units of work."""
+    """A database address, opened: gives out units of work.
+
+    `stopped` is why it takes no writes any more: after a commit of which nobody knows what became of it the file may
+    say another thing than what its readers see, until all who have it open have gone. Whoever is in `on_undecided`
+    hears of it, once, so that the process can end.
+    """
 
     def __init__(self, address: str) -> None:
         self.engine = create_engine(address)
+        self.stopped: UndecidedCommit | None = None
+        self.on_undecided: list[Callable[[], None]] = []
         self._writing = asyncio.Lock()  # writers of this process queue here; those of others wait for the file's lock
         self.after_commit: list[Callable[[], None]] = []  # who hears, once a transaction of this process is committed
 
@@ -239,12 +250,47 @@ class Database:
 
     @asynccontextmanager
     async def writing(self, catalog: Catalog = NO_CATALOG) -> AsyncIterator[WritingUnit]:
-        """A transaction that holds the write lock from its beginning; it commits unless an error leaves it."""
+        """A transaction that holds the write lock from its beginning; it commits unless an error leaves it.
+
+        Raises `UndecidedCommit` where nobody knows whether it did, and `WritesStopped` ever after.
+        """
+        self.require_writable()
         async with self._writing, self._connect() as connection:
+            self.require_writable()  # the writer before this one may have stopped it
             await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
-            async with connection.begin():
+            transaction = await connection.begin()
+            try:
                 yield WritingUnit(connection, catalog)
+            except BaseException:
+                await finish(transaction.rollback())
+                raise
+            await finish(self._commit(transaction))
+
+    def require_writable(self) -> None:
+        """Raises `WritesStopped` where a commit is undecided."""
+        if self.stopped is not None:
+            raise WritesStopped(f"writes are stopped: {self.stopped}")
+
+    async def _commit(self, transaction: AsyncTransaction) -> None:
+        """Commits, whoever waits for it, and tells who wants to hear of it."""
+        try:
+            await transaction.commit()
+        except DBAPIError as error:
+            if is_decided(error):
+                await transaction.rollback()
+                raise
+            await transaction.connection.invalidate()  # nobody knows in which state it is either
+            undecided = UndecidedCommit(f"a commit failed, and nobody knows whether it is durable: {error.orig}")
+            if ruins_store(error):
+                self._stop(undecided)
+            raise undecided from error
         for hear in self.after_commit:
+            hear()
+
+    def _stop(self, undecided: UndecidedCommit) -> None:
+        self.stopped = undecided
+        log("a commit is undecided: writes are stopped", level=50, exception=undecided)
+        for hear in self.on_undecided:
             hear()
 
     @asynccontextmanager
