@@ -26,6 +26,37 @@ def find_seeds() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request, one caller and one address may take of a process; docs/limits.md tells how they work together.
+
+    Whole numbers but for seconds, which may have decimals. Every one is above nothing: what has no limit is given one
+    that is never reached.
+    """
+
+    max_body_bytes: int = 1 << 20  # a sync of some thousand items fits; what is larger goes to `POST /sync/{source}`
+    max_document_bytes: int = 64 * 1024  # of the query text: a screen of a large client has 10,000
+    max_tokens: int = 2000  # of a document; a screen of a large client has under 1,000
+    max_depth: int = 16  # fields within fields; each page of a connection takes two (`edges`, `node`)
+    max_list_depth: int = 5  # lists within lists: users, their rights, the paths of each, the holders along them
+    max_root_fields: int = 30  # side by side at the root: a screen asks for a few things at once
+    max_aliases: int = 50  # names given to fields: enough to ask each of 30 questions by a name of its own
+    max_directives: int = 50  # `@skip` and `@include`: a screen leaves out a few parts
+    max_cost: int = 25_000  # of one operation: over half a second of a processor, in which nobody else is answered
+    caller_refill: int = 20_000  # units of cost that a caller is given a second: half of what a process can do
+    caller_budget: int = 1_200_000  # units that a caller can save up: a minute's worth, for jobs that work in bursts
+    max_concurrency: int = 6  # operations run at once: two connections of the pool of eight are left to who listens
+    max_caller_concurrency: int = 4  # of them by one caller: others always find a place
+    max_waiting: int = 100  # operations that wait for a place: at 3 ms each the last has waited for a third of a second
+    max_wait_s: float = 2.0  # for a place; who waits longer is better told to come back
+    max_failures: int = 100  # wrong tokens from one address in a row before it is held off; a good one never is
+    failure_refill: float = 1.0  # wrong tokens that an address is let have a second after that
+    receive_timeout_s: float = 10.0  # without a byte of the body; a client that is alive has sent it by then
+    query_timeout_s: float = 15.0  # for the answer to a query, or to an event of a subscription
+    mutation_timeout_s: float = 60.0  # a change may wait for others who write
+    sync_timeout_s: float = 1800.0  # planning or applying a sync, verifying the audit log: a million rows take minutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a deployment may choose."""
 
@@ -37,12 +68,14 @@ class Settings:
     sync_brake_share: float = 0.1  # what one plan may take of what its source manages before it stops
     sync_max_bytes: int = GIB  # of a feed by POST: a million people take some 250 MB, more fills the disk
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
+    limits: Limits = Limits()  # each a setting of its own: `PERMGATE_MAX_DEPTH` and so on
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `SettingsFaults` with every fault."""
     faults: list[str] = []
-    known = {f"PERMGATE_{field.name.upper()}" for field in fields(Settings)}
+    named = [field.name for field in (*fields(Settings), *fields(Limits)) if field.name != "limits"]
+    known = {f"PERMGATE_{name.upper()}" for name in named}
     for name in sorted(environment):
         if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
             faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
@@ -74,6 +107,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     max_bytes = environment.get("PERMGATE_SYNC_MAX_BYTES", str(GIB))
     if not re.fullmatch("[1-9][0-9]{0,14}", max_bytes, re.ASCII):
         faults.append("PERMGATE_SYNC_MAX_BYTES: expected a number of bytes, such as 1073741824")
+    limits = _read_limits(environment, faults)
     if faults:
         raise SettingsFaults(faults)
     return Settings(
@@ -85,7 +119,25 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         jwt_issuers=jwt_issuers,
         sync_brake_share=0.1 if share is None else share,
         sync_max_bytes=int(max_bytes),
+        limits=limits,
     )
+
+
+def _read_limits(environment: Mapping[str, str], faults: list[str]) -> Limits:
+    """The limits of an environment; what is wrong with them is added to the faults."""
+    given: dict[str, float] = {}
+    for field in fields(Limits):
+        name = f"PERMGATE_{field.name.upper()}"
+        text = environment.get(name)
+        if text is None:
+            continue
+        is_whole = isinstance(field.default, int)
+        if re.fullmatch("[0-9]{1,15}" if is_whole else r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII) and float(text) > 0:
+            given[field.name] = int(text) if is_whole else float(text)
+        else:
+            expected = "a whole number" if is_whole else "a number"
+            faults.append(f"{name}: expected {expected} above 0, such as {field.default}")
+    return Limits(**given)  # type: ignore[arg-type]  # whole where the field is, as was looked at
 
 
 def _read_share(text: str) -> float | None:

@@ -1,0 +1,43 @@
+"""Token buckets: what somebody may use up at a time, and how fast it comes back."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from time import monotonic
+
+MAX_KEPT = 10_000  # buckets: one that was not touched for longest is forgotten, and full again
+
+
+class Buckets:
+    """A bucket for each key, full at first: it holds `capacity`, and `refill` comes back a second."""
+
+    def __init__(self, capacity: float, refill: float, *, clock: Callable[[], float] = monotonic) -> None:
+        self.capacity = capacity
+        self.refill = refill
+        self._clock = clock
+        self._levels: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # how full, and when that was
+
+    def take(self, key: Hashable, amount: float) -> float:
+        """Takes an amount if it is there, and gives 0; else takes nothing, and gives the seconds until it will be.
+
+        More than the bucket holds is there when it is full, and empties it.
+        """
+        level, amount = self.look(key), min(amount, self.capacity)
+        if amount > level:
+            return (amount - level) / self.refill
+        self._keep(key, level - amount)
+        return 0.0
+
+    def drain(self, key: Hashable, amount: float) -> None:
+        """Takes what was used already, whether it is there or not."""
+        self._keep(key, self.look(key) - amount)
+
+    def look(self, key: Hashable) -> float:
+        """How much there is; less than nothing where more was used than there was."""
+        level, at = self._levels.get(key, (self.capacity, 0.0))
+        return min(self.capacity, level + (self._clock() - at) * self.refill) if key in self._levels else level
+
+    def _keep(self, key: Hashable, level: float) -> None:
+        self._levels[key] = (level, self._clock())
+        self._levels.move_to_end(key)
+        if len(self._levels) > MAX_KEPT:
+            self._levels.popitem(last=False)

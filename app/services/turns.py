@@ -1,0 +1,98 @@
+"""Turns: so many at once, a short queue behind them, and a quick no for everybody else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+
+class TooBusy(Exception):
+    """There is no turn to be had now. `of_one`: because the one who asks has several already."""
+
+    def __init__(self, *, of_one: bool) -> None:
+        self.of_one = of_one
+        super().__init__("no turn is free")
+
+
+class Turns:
+    """At most `most` at once, `most_of_one` of them under one key.
+
+    Who finds no place waits in order, passing over those whose key has its share; there is room for `room` to wait,
+    half of it for one key, and nobody waits longer than `patience_s`.
+    """
+
+    def __init__(self, most: int, *, most_of_one: int, room: int, patience_s: float) -> None:
+        self.most = most
+        self.most_of_one = most_of_one
+        self.room = room
+        self.patience_s = patience_s
+        self._taken: Counter[Hashable] = Counter()
+        self._queued: Counter[Hashable] = Counter()
+        self._queue: dict[asyncio.Future[None], Hashable] = {}  # in order of arrival
+
+    @property
+    def taken(self) -> int:
+        """How many have a turn."""
+        return self._taken.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._queue)
+
+    @asynccontextmanager
+    async def take(self, key: Hashable) -> AsyncIterator[None]:
+        """A turn for as long as it is held. Raises `TooBusy`."""
+        if self._is_free_for(key):
+            self._taken[key] += 1
+        else:
+            await self._wait(key)
+        try:
+            yield
+        finally:
+            self._release(key)
+
+    def _is_free_for(self, key: Hashable) -> bool:
+        return self.taken < self.most and self._taken[key] < self.most_of_one
+
+    async def _wait(self, key: Hashable) -> None:
+        """Waits for a turn and has it."""
+        of_one = self._queued[key] >= max(1, self.room // 2)
+        if of_one or self.waiting >= self.room:
+            self._forget(key)
+            raise TooBusy(of_one=of_one)
+        called = asyncio.get_running_loop().create_future()
+        self._queue[called] = key
+        self._queued[key] += 1
+        try:
+            await asyncio.wait_for(asyncio.shield(called), self.patience_s)
+        except BaseException as error:
+            if called.done():  # it was called in the moment in which it gave up
+                self._release(key)
+            else:
+                called.cancel()
+                self._dequeue(called)
+            if isinstance(error, TimeoutError):
+                raise TooBusy(of_one=self._taken[key] >= self.most_of_one) from None
+            raise
+
+    def _release(self, key: Hashable) -> None:
+        self._taken[key] -= 1
+        self._forget(key)
+        for called, waiting in self._queue.items():
+            if self._is_free_for(waiting):
+                self._dequeue(called)
+                self._taken[waiting] += 1
+                called.set_result(None)
+                return
+
+    def _dequeue(self, called: "asyncio.Future[None]") -> None:
+        key = self._queue.pop(called)
+        self._queued[key] -= 1
+        self._forget(key)
+
+    def _forget(self, key: Hashable) -> None:
+        """Keeps no count of whoever has no turn and waits for none."""
+        for counts in (self._taken, self._queued):
+            if not counts[key]:
+                del counts[key]
