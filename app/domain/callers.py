@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.holders import UserId
+from app.domain.holders import UserId, UserKind
 
 GATEWAY = "gateway"  # the built-in system of the gateway's own rights
 SYSTEM_ACTOR = "permgate"  # the actor of what the gateway does by itself: loading a catalog, the first owner
@@ -18,7 +18,7 @@ SYSTEM_ACTOR = "permgate"  # the actor of what the gateway does by itself: loadi
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated user or service account.
+    """An authenticated user or service account, as it was when it was authenticated.
 
     `token` is the id of the gateway token it came with, None for a token of another issuer. After `expires_at` it is
     not good any more.
@@ -28,6 +28,8 @@ class Caller:
     user_name: str
     token: str | None = None
     expires_at: datetime | None = None
+    kind: UserKind = UserKind.PERSON
+    is_owner: bool = False
 
 
 class Right(StrEnum):

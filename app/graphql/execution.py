@@ -5,6 +5,7 @@ an error arose, which decides the status of the answer.
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -34,6 +35,7 @@ from app.domain.errors import Refused
 from app.graphql.context import Operation
 from app.graphql.faults import Fault, FaultCode, fault_of
 from app.graphql.listening import Authenticate, Listener
+from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.services.context import Services
@@ -63,9 +65,10 @@ class SubscriptionEnded(RequestFault):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GraphQL request, its shape already checked."""
+    """A GraphQL request, its shape already checked: it has `query`, or `document_id`, or the hash of a document."""
 
-    query: str
+    query: str | None = None
+    document_id: str | None = None  # of a trusted document
     variables: Mapping[str, Any] | None = None
     operation_name: str | None = None
     min_revision: int | None = None  # to be answered from this revision, or a later one
@@ -77,15 +80,46 @@ class Executor:
     def __init__(self, schema: strawberry.Schema | None = None) -> None:
         self.schema: GraphQLSchema = (schema or build_schema())._schema  # noqa: SLF001  # the graphql-core schema inside
         self._prepare = lru_cache(MAX_DOCUMENTS)(self._prepare_text)
+        self._prepare_trusted = lru_cache(None)(self._prepare_text)  # as many as the policy has
+        self.policy = OPEN
 
-    def prepare(self, text: str) -> DocumentNode:
-        """The document of a text, valid for the schema. Raises `RequestFault`."""
-        outcome = self._prepare(text)
+    def under(self, policy: Policy) -> "Executor":
+        """The same schema and the documents that were seen, under another policy."""
+        other = copy(self)
+        other.policy = policy
+        return other
+
+    def find_document(self, request: Request, caller: Caller) -> DocumentNode:
+        """The document that a caller asks for, by its text or by its id. Raises `RequestFault`."""
+        trust, may_introspect = self.policy.trust_of(caller), self.policy.may_introspect(caller)
+        if request.document_id is None:
+            if trust is Trust.REQUIRE:
+                message = "documents of your own are not taken: name a trusted one by `documentId`"
+                raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_ID_REQUIRED)
+            if request.query is None:
+                message = "documents that clients sent before are not kept: send the document as `query`"
+                raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_SUPPORTED)
+            return self.prepare(request.query, may_introspect=may_introspect)
+        if trust is Trust.OFF:
+            message = "trusted documents are not in use: send the document as `query`"
+            raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_SUPPORTED)
+        text = self.policy.documents.get(request.document_id)
+        if text is None:
+            message = "there is no trusted document of this id"
+            raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_FOUND)
+        return self.prepare(text, may_introspect=may_introspect, trusted=True)
+
+    def prepare(self, text: str, *, may_introspect: bool = True, trusted: bool = False) -> DocumentNode:
+        """The document of a text, valid for the schema. Raises `RequestFault`.
+
+        Who may not introspect is told of no name that they did not write; a trusted document is kept for good.
+        """
+        outcome = (self._prepare_trusted if trusted else self._prepare)(text, may_introspect)
         if isinstance(outcome, RequestFault):
             raise RequestFault(outcome.errors, FaultCode(outcome.errors[0].extensions["code"]))  # type: ignore[index]  # every error of a fault has a code
         return outcome
 
-    def _prepare_text(self, text: str) -> DocumentNode | RequestFault:
+    def _prepare_text(self, text: str, may_introspect: bool) -> DocumentNode | RequestFault:
         try:
             document = parse(text, max_tokens=MAX_TOKENS)
         except GraphQLSyntaxError as error:
@@ -93,7 +127,9 @@ class Executor:
         except RecursionError:
             too_deep = GraphQLError("the document is nested too deeply")
             return RequestFault([too_deep], FaultCode.GRAPHQL_PARSE_FAILED)
-        errors = validate(self.schema, document, RULES, max_errors=MAX_ERRORS)
+        errors = validate(self.schema, document, RULES, max_errors=MAX_ERRORS, hide_suggestions=not may_introspect)
+        if not errors and not may_introspect:
+            errors = find_introspection(document)
         return RequestFault(errors, FaultCode.GRAPHQL_VALIDATION_FAILED) if errors else document
 
     def choose(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -116,18 +152,18 @@ class Executor:
         only: frozenset[OperationType] = frozenset({OperationType.QUERY, OperationType.MUTATION}),
     ) -> dict[str, Any]:
         """The answer to a request, ready to be written. Raises `RequestFault` where nothing could be run."""
-        document = self.prepare(request.query)
+        document = self.find_document(request, caller)
         chosen = self.choose(document, request.operation_name)
         if chosen.operation not in only:
             message = f"a {chosen.operation.value} cannot be asked this way"
             raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
-        self._check_variables(chosen, request.variables)
+        self._check_variables(chosen, request.variables, caller)
         await _require_revision(services, request.min_revision)
         operation = Operation(services, caller)
         try:
             result = execute(
                 self.schema, document, context_value=operation, variable_values=dict(request.variables or {}),
-                operation_name=request.operation_name,
+                operation_name=request.operation_name, hide_suggestions=not self.policy.may_introspect(caller),
             )  # fmt: skip
             if not isinstance(result, ExecutionResult):
                 result = await result
@@ -136,9 +172,9 @@ class Executor:
             await operation.close()
         return _answer(result, revision)
 
-    def find_kind(self, request: Request) -> OperationType:
+    def find_kind(self, request: Request, caller: Caller) -> OperationType:
         """What a request is for. Raises `RequestFault`."""
-        return self.choose(self.prepare(request.query), request.operation_name).operation
+        return self.choose(self.find_document(request, caller), request.operation_name).operation
 
     async def subscribe(
         self, services: Services, caller: Caller, authenticate: Authenticate, request: Request
@@ -148,12 +184,15 @@ class Executor:
         `authenticate` gives the caller anew, None where the token is not good any more. Raises `RequestFault` where
         nothing could be run, `SubscriptionEnded` where it is over.
         """
-        document = self.prepare(request.query)
-        self._check_variables(self.choose(document, request.operation_name), request.variables)
+        document = self.find_document(request, caller)
+        self._check_variables(self.choose(document, request.operation_name), request.variables, caller)
         await _require_revision(services, request.min_revision)
         listener = Listener(services, caller, authenticate)
         variables, name = dict(request.variables or {}), request.operation_name
-        execution = Execution.build(self.schema, document, None, listener, variables, name)
+        hide_suggestions = not self.policy.may_introspect(caller)
+        execution = Execution.build(
+            self.schema, document, None, listener, variables, name, hide_suggestions=hide_suggestions
+        )
         assert isinstance(execution, Execution), "variables and operation were checked"
         events = create_source_event_stream(execution)
         if isawaitable(events):
@@ -163,7 +202,10 @@ class Executor:
         assert isinstance(events, AsyncGenerator), "every subscription is a generator"
         try:
             async for event in events:
-                result = execute(self.schema, document, event, listener.operation, variables, name)
+                result = execute(
+                    self.schema, document, event, listener.operation, variables, name,
+                    hide_suggestions=hide_suggestions,
+                )  # fmt: skip
                 if not isinstance(result, ExecutionResult):
                     result = await result
                 await listener.rest()
@@ -178,11 +220,14 @@ class Executor:
             await events.aclose()
             await listener.rest()
 
-    def _check_variables(self, chosen: OperationDefinitionNode, given: Mapping[str, Any] | None) -> None:
+    def _check_variables(
+        self, chosen: OperationDefinitionNode, given: Mapping[str, Any] | None, caller: Caller
+    ) -> None:
         """Refuses variables that do not fit before anything runs."""
         found = get_variable_values(
-            self.schema, chosen.variable_definitions or (), dict(given or {}), max_errors=MAX_ERRORS
-        )
+            self.schema, chosen.variable_definitions or (), dict(given or {}), max_errors=MAX_ERRORS,
+            hide_suggestions=not self.policy.may_introspect(caller),
+        )  # fmt: skip
         if isinstance(found, list):
             raise RequestFault(found, FaultCode.BAD_USER_INPUT)
 

@@ -41,7 +41,7 @@ async def authenticate(services: Services, token: str) -> Caller | None:
     if services.uses.recall(record).is_worth_noting(services.clock()):
         services.uses.note(record.id, services.clock())
     user = users[0]
-    return Caller(user=user.id, user_name=user.user_name, token=record.id, expires_at=record.expires_at)
+    return _make_caller(user, token=record.id, expires_at=record.expires_at)
 
 
 async def _authenticate_assertion(services: Services, token: str) -> Caller | None:
@@ -54,7 +54,7 @@ async def _authenticate_assertion(services: Services, token: str) -> Caller | No
         users = await unit.users.find_by(named.attribute, [named.value])
     if not users or users[0].status is not UserStatus.ACTIVE:
         return None
-    return Caller(user=users[0].id, user_name=users[0].user_name, expires_at=assertion.expires_at)
+    return _make_caller(users[0], expires_at=assertion.expires_at)
 
 
 async def stand_in(services: Services, user_name: str) -> Caller:
@@ -63,7 +63,14 @@ async def stand_in(services: Services, user_name: str) -> Caller:
         users = await unit.users.find_by("user_name", [Ref.of("user_name", user_name).value])
     if not users or users[0].status is not UserStatus.ACTIVE:
         raise Refused([NotFound(f"there is no active user `{show(user_name)}`", path=("user",))])
-    return Caller(user=users[0].id, user_name=users[0].user_name)
+    return _make_caller(users[0])
+
+
+def _make_caller(user: User, *, token: str | None = None, expires_at: datetime | None = None) -> Caller:
+    return Caller(
+        user=user.id, user_name=user.user_name, token=token, expires_at=expires_at, kind=user.kind,
+        is_owner=user.is_owner,
+    )  # fmt: skip
 
 
 async def create_first_owner(services: Services, user_name: str, *, label: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from app.graphql.execution import Request
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 MAX_BODY = 1024 * 1024  # bytes: a thousand grants with their windows fit, a document of any screen many times
+MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
 _TOKEN = re.compile(  # a text ends with the body at the latest: one that does not end is not read again and again
     rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<number>[0-9]{20,})', re.DOTALL
@@ -121,9 +122,11 @@ def _check_bounds(body: bytes) -> None:
 
 
 def _read_content(content: dict[str, Any]) -> Request:
-    query = content.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise ProtocolFault(400, "`query` must be a text: the GraphQL document")
+    query, document_id = (None if content.get(name) == "" else content.get(name) for name in ("query", "documentId"))
+    if document_id is not None and (not isinstance(document_id, str) or len(document_id) > MAX_DOCUMENT_ID):
+        raise ProtocolFault(400, f"`documentId` must be a text of at most {MAX_DOCUMENT_ID} characters")
+    if document_id is not None and query is not None:
+        raise ProtocolFault(400, "send either `query` or `documentId`")
     variables = content.get("variables")
     if variables is not None and not isinstance(variables, dict):
         raise ProtocolFault(400, "`variables` must be an object")
@@ -136,8 +139,11 @@ def _read_content(content: dict[str, Any]) -> Request:
     revision = None if extensions is None else extensions.get("minRevision")
     if revision is not None and (not isinstance(revision, str) or _REVISION.fullmatch(revision) is None):
         raise ProtocolFault(400, '`extensions.minRevision` must be a revision as it was handed out, such as `"42"`')
+    is_named = document_id is not None or (query is None and "persistedQuery" in (extensions or {}))
+    if not is_named and (not isinstance(query, str) or not query.strip()):
+        raise ProtocolFault(400, "`query` must be a text: the GraphQL document")
     return Request(
-        query=query, variables=variables, operation_name=name or None,
+        query=query, document_id=document_id, variables=variables, operation_name=name or None,
         min_revision=None if revision is None else int(revision),
     )  # fmt: skip
 
@@ -166,6 +172,7 @@ def _read_query_string(request: HttpRequest) -> Request:
     parameters = request.query_params
     content: dict[str, Any] = {
         "query": parameters.get("query"),
+        "documentId": parameters.get("documentId"),
         "operationName": parameters.get("operationName") or None,
     }
     for name in ("variables", "extensions"):

@@ -256,7 +256,7 @@ class _Socket:
     async def _run(self, id: str, request: Request, caller: Caller) -> None:  # noqa: A002
         this = asyncio.current_task()
         try:
-            if self.executor.find_kind(request) is OperationType.SUBSCRIPTION:
+            if self.executor.find_kind(request, caller) is OperationType.SUBSCRIPTION:
                 answers = self.executor.subscribe(self.services, caller, self._authenticate, request)
                 async with aclosing(answers):
                     async for answer in answers:
