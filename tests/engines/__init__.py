@@ -1,0 +1,1 @@
+"""Engines that others wrote, asked the same questions of the same worlds."""
