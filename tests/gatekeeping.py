@@ -7,7 +7,7 @@ is tried in them. Half of what is tried is drawn out of what the caller could gi
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from random import Random
 from typing import Any
 
@@ -188,25 +188,34 @@ class Standing:
         self.user = world.users[caller]
         self.kinds = {permission.key: permission.value_type for permission in catalog.permissions}
         self._oracles: dict[tuple[ContractId | None, datetime], Oracle] = {}
-        self._known: dict[tuple[object, ...], Values] = {}
+        self._alike: dict[tuple[object, ...], Oracle] = {}
+        self._steps: dict[Oracle, Steps] = {}
+        self._known: dict[tuple[Oracle, bool], Values] = {}
 
     def oracle(self, contract: ContractId | None, at: datetime) -> Oracle:
+        """The oracle of a place: the same one for moments between which nothing begins or ends there."""
         if contract not in self.world.contracts:
             contract = None  # registered by what is tried: nothing is held there in particular
         if (contract, at) not in self._oracles:
-            self._oracles[contract, at] = Oracle(self.catalog, self.world, contract=contract, at=at)
+            oracle = Oracle(self.catalog, self.world, contract=contract, at=at)
+            counting = (contract, *(row.id for row in oracle.rows))
+            self._oracles[contract, at] = self._alike.setdefault(counting, oracle)
         return self._oracles[contract, at]
 
     def steps(self, contract: ContractId | None, at: datetime) -> Steps:
-        return self.oracle(contract, at).steps(Who(user=self.caller, facts={}))
+        oracle = self.oracle(contract, at)
+        if oracle not in self._steps:
+            self._steps[oracle] = oracle.steps(Who(user=self.caller, facts={}))
+        return self._steps[oracle]
 
     def holding(self, contract: ContractId | None, at: datetime, *, met: bool) -> Values:
         """The effective rights; with `met` as if every fact and target allowed. What is held everywhere is held here.
 
         Limits in the contract narrow there what is held everywhere. Bound is who is bound in the contract.
         """
-        if (contract, at, met) not in self._known:
-            oracle, steps = self.oracle(contract, at), self.steps(contract, at)
+        oracle = self.oracle(contract, at)
+        if (oracle, met) not in self._known:
+            steps = self.steps(contract, at)
             found: Values = {}
             if steps.active:
                 found = oracle.settle(steps.limited, lambda atom: True) if met else steps.certain
@@ -218,11 +227,11 @@ class Standing:
                     for key, held in self.holding(None, at, met=met).items()
                     if oracle.permissions[key].polarity is not Polarity.RESTRICTION
                 }
-                here = {key: v for key, v in here.items() if v != self.kinds[key].bottom}
+                here = {key: v for key, v in here.items() if v != oracle.bottoms[key]}
                 for key, v in oracle.settle(here, lambda atom: True).items():
                     oracle.add(found, key, v)
-            self._known[contract, at, met] = found
-        return self._known[contract, at, met]
+            self._known[oracle, met] = found
+        return self._known[oracle, met]
 
     def giving(self, contract: ContractId | None, at: datetime) -> Values:
         """The most that this person could give: what they hold, a machine no more than its ceiling's roles give."""
@@ -575,7 +584,7 @@ class Deed:
     def accepted(self) -> bool:
         return not self.errors
 
-    @property
+    @cached_property
     def after(self) -> World:
         return self.before.changed(self.changes)
 
@@ -592,6 +601,7 @@ class Story:
     """A world and what was tried in it, one after the other."""
 
     catalog: Catalog
+    program: Program
     records: tuple[Record, ...]
     deeds: list[Deed] = field(default_factory=list)
 
@@ -645,7 +655,7 @@ def judge_deed(program: Program, before: World, caller: UserId, now: datetime, c
 def draw_story(choices: Choices, length: int = 4) -> Story:
     catalog = draw_guarded_catalog(choices)
     program = compile_catalog(catalog)
-    story = Story(catalog, Staffing(choices, catalog).draw())
+    story = Story(catalog, program, Staffing(choices, catalog).draw())
     world, place = World.of(story.records), choices.below(2)
     for number in range(length):
         place = min(place + choices.pick((0, 0, 0, 1)), len(INSTANTS) - 1)

@@ -63,36 +63,36 @@ def height(kind: QuantityType, value: Quantity) -> tuple[int, float]:
 
 def is_at_least(kind: ValueType, value: Value, asked: Value) -> bool:
     """Whether `value` is `asked` or more."""
-    match kind, value, asked:
-        case SwitchType(), Switch(), Switch():
+    match value, asked:
+        case Switch(), Switch():
             return value.on or not asked.on
-        case LevelType(), Level(), Level():
+        case Level(), Level():
             return value.rank >= asked.rank
-        case ScopeType(), Scope(), Scope():
+        case Scope(), Scope():
             return all(name in value.names for name in asked.names)
-        case QuantityType(), Quantity(), Quantity():
+        case Quantity(), Quantity() if isinstance(kind, QuantityType):
             return height(kind, value) >= height(kind, asked)
-        case MembersType(), Members(), Members():
+        case Members(), Members():
             return value.all or (not asked.all and all(name in value.names for name in asked.names))
     raise TypeError(f"{value} and {asked} are not both of {kind}")
 
 
 def join(kind: ValueType, left: Value, right: Value) -> Value:
     """What both together give."""
-    match kind, left, right:
-        case ScopeType(), Scope(), Scope():
+    match left, right:
+        case Scope(), Scope():
             return Scope(left.names | right.names)
-        case MembersType(), Members(), Members():
+        case Members(), Members():
             return Members(all=True) if left.all or right.all else Members(left.names | right.names)
     return left if is_at_least(kind, left, right) else right
 
 
 def meet(kind: ValueType, left: Value, right: Value) -> Value:
     """What both allow."""
-    match kind, left, right:
-        case ScopeType(), Scope(), Scope():
+    match left, right:
+        case Scope(), Scope():
             return Scope(left.names & right.names)
-        case MembersType(), Members(), Members() if not left.all and not right.all:
+        case Members(), Members() if not left.all and not right.all:
             return Members(left.names & right.names)
     return right if is_at_least(kind, left, right) else left
 
@@ -136,6 +136,18 @@ def largest(kind: ValueType, candidates: list[Value]) -> Value:
 
 
 # ---------------------------------------------------------------------- questions
+
+
+def whose(row: AnyRow) -> str:
+    """The holder that a row is of: of a fact of a contract that contract."""
+    match row:
+        case Grant() | Limit() | Assignment():
+            return row.holder
+        case Membership() | Access() | SubscriberLink():
+            return row.user
+        case StoredFact():
+            return row.user or row.contract or ""
+    raise TypeError(row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +201,16 @@ class Oracle:
             self.contract = next(c for c in world.contracts.values() if c.id == contract)
         self.at = at
         self.permissions = {permission.key: permission for permission in catalog.permissions}
+        self.bottoms = {permission.key: permission.value_type.bottom for permission in catalog.permissions}
         self.rows = [row for rows in world.rows.values() for row in rows if self.counts(row)]
+        self.rows_on: dict[str, list[AnyRow]] = {}
+        for row in self.rows:
+            self.rows_on.setdefault(whose(row), []).append(row)
+        self.users = {user.id: user for user in world.users.values()}
+        self.roles = {role.id: role for role in world.roles.values()}
+        self.teams = {team.id: team for team in world.teams.values()}
         self._held: dict[str, Values] = {}
+        self._values: dict[str, Values] = {}
 
     def counts(self, row: AnyRow) -> bool:
         """Whether a row is in scope and valid. Facts and links have no window: they are stored or they are not."""
@@ -205,12 +225,11 @@ class Oracle:
     # ------------------------------------------------------------------ values of holders (section 4)
 
     def get(self, values: Values, key: str) -> Value:
-        return values.get(key, self.permissions[key].value_type.bottom)
+        return values.get(key, self.bottoms[key])
 
     def add(self, values: Values, key: str, value: Value) -> None:
-        kind = self.permissions[key].value_type
-        joined = join(kind, self.get(values, key), value)
-        if joined != kind.bottom:
+        joined = join(self.permissions[key].value_type, self.get(values, key), value)
+        if joined != self.bottoms[key]:
             values[key] = joined
 
     def close(self, values: Values) -> Values:
@@ -227,33 +246,28 @@ class Oracle:
     def limit(self, holder: str, values: Values) -> Values:
         """Under the limits that stand on this very holder."""
         limited = dict(values)
-        for row in self.rows:
-            if isinstance(row, Limit) and row.holder == holder:
+        for row in self.rows_on.get(holder, ()):
+            if isinstance(row, Limit):
                 kind = self.permissions[row.node].value_type
                 limited[row.node] = meet(kind, self.get(limited, row.node), row.value)
-        return {key: value for key, value in limited.items() if value != self.permissions[key].value_type.bottom}
+        return {key: value for key, value in limited.items() if value != self.bottoms[key]}
 
     def included(self, holder: str) -> list[str]:
         """What a holder includes: of a role its parents, of a team its roles and parent, of a user roles and teams."""
         found: list[str] = []
-        for role in self.world.roles.values():
-            if role.id == holder:
-                found += role.parents
-        for team in self.world.teams.values():
-            if team.id == holder and team.parent is not None:
-                found.append(team.parent)
-        for row in self.rows:
-            if isinstance(row, Assignment) and row.holder == holder:
+        if holder in self.roles:
+            found += self.roles[holder].parents
+        if holder in self.teams and (parent := self.teams[holder].parent) is not None:
+            found.append(parent)
+        for row in self.rows_on.get(holder, ()):
+            if isinstance(row, Assignment):
                 found.append(row.role)
-            if isinstance(row, Membership) and row.user == holder:
+            if isinstance(row, Membership):
                 found.append(row.team)
         return found
 
     def is_archived(self, holder: str) -> bool:
-        role, team = (
-            next((r for r in self.world.roles.values() if r.id == holder), None),
-            next((t for t in self.world.teams.values() if t.id == holder), None),
-        )
+        role, team = self.roles.get(holder), self.teams.get(holder)
         return (role is not None and role.archived) or (team is not None and team.archived)
 
     def held(self, holder: str) -> Values:
@@ -262,10 +276,10 @@ class Oracle:
             return {}
         if holder not in self._held:
             values: Values = {}
-            for row in self.rows:
-                if isinstance(row, Grant) and row.holder == holder:
+            for row in self.rows_on.get(holder, ()):
+                if isinstance(row, Grant):
                     self.add(values, row.node, row.value)
-                if isinstance(row, Access) and row.user == holder:
+                if isinstance(row, Access):
                     node = next(p for p in self.permissions.values() if p.access_level and p.product == row.product)
                     names = ["", "WITHOUT_ACCESS", "USER", "ADMINISTRATOR", "OWNER"]
                     self.add(values, node.key, Level(names.index(row.level)))
@@ -277,7 +291,9 @@ class Oracle:
 
     def value(self, holder: str) -> Values:
         """`value(h)`."""
-        return self.limit(holder, self.held(holder))
+        if holder not in self._values:
+            self._values[holder] = self.limit(holder, self.held(holder))
+        return self._values[holder]
 
     # ------------------------------------------------------------------ facts (section 3)
 
@@ -317,10 +333,10 @@ class Oracle:
         return self.is_account_owner(user_id) or (self.contract is not None and self.contract.owner == user_id)
 
     def is_account_owner(self, user_id: str) -> bool:
-        return any(user.id == user_id and user.is_owner for user in self.world.users.values())
+        return user_id in self.users and self.users[user_id].is_owner
 
     def is_active(self, user_id: str) -> bool:
-        return any(u.id == user_id and u.status is UserStatus.ACTIVE for u in self.world.users.values())
+        return user_id in self.users and self.users[user_id].status is UserStatus.ACTIVE
 
     def is_inside(self, user_id: str) -> bool:
         """Whether a person has a level in any product that the contract has."""
@@ -421,6 +437,8 @@ class Oracle:
             before = dict(values)
             for key, value in start.items():
                 permission = self.permissions[key]
+                if not permission.rules:
+                    continue  # nothing is asked of it, whatever its value
                 kind = permission.value_type
                 allowed = []
                 for candidate in values_up_to(kind, value):
@@ -428,7 +446,7 @@ class Oracle:
                     if all(self.holds(rule.requirement, before, truth) for rule in rules):
                         allowed.append(candidate)
                 values[key] = largest(kind, allowed)
-            values = {key: v for key, v in values.items() if v != self.permissions[key].value_type.bottom}
+            values = {key: v for key, v in values.items() if v != self.bottoms[key]}
             if values == before:
                 return values
 

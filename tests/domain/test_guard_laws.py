@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from app.domain.callers import GATEWAY, Right
 from app.domain.catalog import Catalog, Polarity
-from app.domain.compiled import compile_catalog
+from app.domain.compiled import Program
 from app.domain.contracts import AccessLevel
 from app.domain.errors import ErrorCode
 from app.domain.guards import guard_token
@@ -62,10 +62,14 @@ class Sides:
         return (None, *self.deed.before.contracts)
 
     def places(self) -> Iterator[tuple[Scope, datetime, Oracle, Oracle]]:
-        """Every scope and moment, with the oracles of before and after."""
+        """Every scope and each moment at which something is new there, with the oracles of before and after."""
         for contract in self.scopes():
+            seen = set()
             for at in self.deed.moments():
-                yield contract, at, self.actor.oracle(contract, at), self.after_actor.oracle(contract, at)
+                both = self.actor.oracle(contract, at), self.after_actor.oracle(contract, at)
+                if both not in seen:
+                    seen.add(both)
+                    yield contract, at, *both
 
     def value(self, oracle: Oracle, holder: HolderId) -> Values:
         """`value(holder)`, worked out once."""
@@ -346,13 +350,13 @@ def no_right_comes_from_nowhere(story: Story) -> None:
 def a_token_of_another_opens_nothing_that_is_not_ones_own(story: Story) -> None:
     for deed in story.deeds[:1]:
         for other in CALLERS:
-            if has_token_of(story.catalog, deed, other) and not deed.before.users[deed.caller].is_owner:
+            if has_token_of(story.program, deed, other) and not deed.before.users[deed.caller].is_owner:
                 assert Standing(story.catalog, deed.before, deed.caller).holds(Right.MANAGE_TOKENS, None, deed.now)
                 assert find_opened(story.catalog, deed, other) == []
 
 
-def has_token_of(catalog: Catalog, deed: Deed, other: UserId) -> bool:
-    judgement = Judgement(compile_catalog(catalog), deed.before, ())
+def has_token_of(program: Program, deed: Deed, other: UserId) -> bool:
+    judgement = Judgement(program, deed.before, ())
     return other != deed.caller and not list(
         guard_token(judgement, authority_of(judgement, deed.caller, deed.now), other)
     )
@@ -502,7 +506,7 @@ def test_random_stories_are_rich() -> None:
                 seen["plain"] += is_plain(sides)
                 seen.update(find_effects(sides))
         for deed in story.deeds[:1]:
-            tokens = [has_token_of(story.catalog, deed, other) for other in CALLERS if other != deed.caller]
+            tokens = [has_token_of(story.program, deed, other) for other in CALLERS if other != deed.caller]
             seen.update(("token", had) for had in tokens)
     share = seen["accepted"] / seen["deeds"]
     assert 0.2 < share < 0.8
