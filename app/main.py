@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from app.db.engine import DatabaseFault, check_file
 from app.db.schema import migrate, read_schema_state
@@ -19,7 +20,11 @@ from app.services.context import Services, read_clock
 from app.services.issuer_files import load_issuers
 from app.services.systems import adopt_catalog, find_catalog_files
 from app.settings import Settings, read_key, read_settings
-from app.telemetry import set_up_logging
+from app.telemetry import flush_logs, log, set_up_logging
+from app.telemetry.traces import set_up_traces
+from app.web.lifecycle import Lifecycle, draining_on_sigterm
+from app.web.middleware import Observation
+from app.web.probes import probe_routes
 from app.web.routes import make_routes
 
 TURN_S = 0.001  # how soon what a sync works out beside the event loop gives way to it
@@ -78,27 +83,48 @@ async def _read_cursor_key(database: Database) -> bytes:
     return bytes.fromhex(kept)
 
 
-def create_app(services: Services, settings: Settings) -> Starlette:
-    """The application over open services; it closes them when it ends."""
+def create_app(services: Services, settings: Settings, *, metrics: bool = True) -> Starlette:
+    """The application over open services; it closes them when it ends. `metrics`: whether it answers `/metrics`."""
+    lifecycle = Lifecycle()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await services.close()
+        with draining_on_sigterm(lifecycle, settings.drain_seconds):
+            yield
+        await _close(services, lifecycle)
 
-    return Starlette(routes=make_routes(services, settings), lifespan=lifespan)
+    routes = [*make_routes(services, settings), *probe_routes(services, lifecycle, metrics=metrics)]
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
 
 
 def create_worker() -> Starlette:
     """The application of one process among several: it opens services of its own over the settings of all."""
-    set_up_logging()
     settings = read_settings(os.environ)
+    set_up_telemetry(settings)
+    lifecycle = Lifecycle()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         services = await open_services(settings)
         app.router.routes += make_routes(services, settings)
-        yield
-        await services.close()
+        app.router.routes += probe_routes(services, lifecycle, metrics=settings.metrics_port is None)
+        with draining_on_sigterm(lifecycle, settings.drain_seconds):
+            yield
+        await _close(services, lifecycle)
 
-    return Starlette(lifespan=lifespan)
+    return Starlette(lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
+
+
+def set_up_telemetry(settings: Settings) -> None:
+    """Logs, and traces where they are wanted, of a process that serves."""
+    set_up_logging(access_log=settings.access_log)
+    if settings.traces:
+        set_up_traces()
+
+
+async def _close(services: Services, lifecycle: Lifecycle) -> None:
+    """Closes the services once nobody uses them, and lets the log be written: the signal that ended us ends it."""
+    await lifecycle.finish()
+    await services.close()
+    log("stopped")
+    await asyncio.to_thread(flush_logs)

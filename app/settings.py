@@ -3,11 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent
 GIB = 1 << 30
 OF_CLIENTS = frozenset({"PERMGATE_TOKEN"})  # of `permgate sync --url`: no setting of a gateway, and no fault
+MAX_PORT = 65535
+MAX_DRAIN = 120  # seconds: orchestrators kill what takes longer
 MIN_KEY = 32  # bytes: guessing the key is to be no easier than guessing an HMAC-SHA256
 
 
@@ -68,6 +72,10 @@ class Settings:
     sync_brake_share: float = 0.1  # what one plan may take of what its source manages before it stops
     sync_max_bytes: int = GIB  # of a feed by POST: a million people take some 250 MB, more fills the disk
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
+    access_log: bool = True  # a line a request: who asked for what, and how long it took
+    metrics_port: int | None = None  # where the proxy cannot be told to keep `/metrics` to itself
+    drain_seconds: float = 5.0  # from SIGTERM to the end: in it whoever spreads requests sees that we are not ready
+    traces: bool = False  # needs the extra `otel`, and somewhere to send them
     limits: Limits = Limits()  # each a setting of its own: `PERMGATE_MAX_DEPTH` and so on
 
 
@@ -108,6 +116,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not re.fullmatch("[1-9][0-9]{0,14}", max_bytes, re.ASCII):
         faults.append("PERMGATE_SYNC_MAX_BYTES: expected a number of bytes, such as 1073741824")
     limits = _read_limits(environment, faults)
+    operations = _read_operations(environment, faults)
     if faults:
         raise SettingsFaults(faults)
     return Settings(
@@ -119,6 +128,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         jwt_issuers=jwt_issuers,
         sync_brake_share=0.1 if share is None else share,
         sync_max_bytes=int(max_bytes),
+        **operations,
         limits=limits,
     )
 
@@ -138,6 +148,38 @@ def _read_limits(environment: Mapping[str, str], faults: list[str]) -> Limits:
             expected = "a whole number" if is_whole else "a number"
             faults.append(f"{name}: expected {expected} above 0, such as {field.default}")
     return Limits(**given)  # type: ignore[arg-type]  # whole where the field is, as was looked at
+
+
+def _read_operations(environment: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    """What whoever runs the gateway chooses; what is wrong with it is added to the faults."""
+    found: dict[str, Any] = {}
+    for name in ("access_log", "traces"):
+        text = environment.get(f"PERMGATE_{name.upper()}", "on" if getattr(Settings(), name) else "off")
+        if text not in {"on", "off"}:
+            faults.append(f"PERMGATE_{name.upper()}: `{text}` is neither `on` nor `off`")
+        found[name] = text == "on"
+    if found["traces"] and not _has_tracing():
+        faults.append("PERMGATE_TRACES: OpenTelemetry is not installed: install permgate with its extra `otel`")
+    port = environment.get("PERMGATE_METRICS_PORT")
+    if port is not None:
+        if re.fullmatch("[0-9]{1,5}", port, re.ASCII) and 0 < int(port) <= MAX_PORT:
+            found["metrics_port"] = int(port)
+        else:
+            faults.append(f"PERMGATE_METRICS_PORT: `{port}` is no port from 1 to {MAX_PORT}")
+    seconds = environment.get("PERMGATE_DRAIN_SECONDS", "5")
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", seconds, re.ASCII) and float(seconds) <= MAX_DRAIN:
+        found["drain_seconds"] = float(seconds)
+    else:
+        faults.append(f"PERMGATE_DRAIN_SECONDS: expected a number of seconds from 0 to {MAX_DRAIN}, such as 5")
+    return found
+
+
+def _has_tracing() -> bool:
+    """Whether the extra `otel` is installed."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
 
 
 def _read_share(text: str) -> float | None:

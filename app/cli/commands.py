@@ -19,10 +19,10 @@ import click
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
 from app.db.engine import DatabaseFault
@@ -39,7 +39,7 @@ from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
 from app.graphql.schema import print_schema
-from app.main import create_app, open_as_it_is, open_services
+from app.main import create_app, open_as_it_is, open_services, set_up_telemetry
 from app.services.access import CheckAsked, check_many
 from app.services.audit import check_head, list_attempts, verify_chain
 from app.services.callers import create_first_owner, issue_token, revoke_token
@@ -50,8 +50,11 @@ from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_se
 from app.telemetry import set_up_logging
 from app.web.protocol import MAX_BODY
 
+DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
 SERVER: dict[str, Any] = {  # how uvicorn serves
-    "log_level": "warning", "server_header": False, "date_header": False,
+    "log_level": "warning", "log_config": None, "access_log": False,  # its warnings are lines of our log
+    "server_header": False, "date_header": False,
+    "timeout_graceful_shutdown": DEADLINE_S,
     "ws_max_size": MAX_BODY, "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
@@ -97,8 +100,9 @@ def demo(host: str, port: int, as_json: bool) -> None:
     """Run a gateway over a throw-away database with the demo world."""
     with _unwinding_when_terminated(), tempfile.TemporaryDirectory(prefix="permgate-demo-") as folder:
         settings = Settings(
-            database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True
-        )
+            database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True,
+            drain_seconds=0, access_log=False,  # nobody spreads requests, and a person reads the terminal
+        )  # fmt: skip
         asyncio.run(_serve_demo(settings, host, port, as_json=as_json))
 
 
@@ -147,22 +151,25 @@ def serve(host: str, port: int, workers: int) -> None:
     async def do() -> None:
         services = await open_services(settings)
         if workers == 1:
-            await _serve(services, settings, host, port, announce=lambda bound: None)
+            with serving_metrics(host, settings.metrics_port):
+                await _serve(services, settings, host, port, announce=lambda bound: None)
         else:
             await services.close()  # it was opened for what is wrong to be told once, and the schema to be there
 
     asyncio.run(do())
     if workers > 1:
-        _serve_in_processes(host, port, workers)
+        _serve_in_processes(settings, host, port, workers)
 
 
-def _serve_in_processes(host: str, port: int, workers: int) -> None:
+def _serve_in_processes(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serves by several processes that share one socket, each with services of its own, until told to stop."""
+    set_up_logging()
     config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **SERVER)
     sock = _bind(host, port)
     sock.set_inheritable(True)
-    supervisor = Multiprocess(config, sockets=[sock])
-    supervisor.run()
+    with sharing_metrics(), serving_metrics(host, settings.metrics_port):
+        supervisor = Workers(config, sockets=[sock])
+        supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise Failed("a worker could not start")
 
@@ -171,8 +178,8 @@ async def _serve(
     services: Services, settings: Settings, host: str, port: int, *, announce: Callable[[int], None]
 ) -> None:
     """Serves until it is told to stop; `announce` hears the port once the server answers."""
-    set_up_logging()
-    app = create_app(services, settings)
+    set_up_telemetry(settings)
+    app = create_app(services, settings, metrics=settings.metrics_port is None)
     config = uvicorn.Config(app, host=host, port=port, **SERVER)
     try:
         sock = _bind(host, port)

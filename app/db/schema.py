@@ -1,6 +1,7 @@
 """Bringing a database to the schema of this version, and telling whether it is there."""
 
 import asyncio
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.db.engine import BEGIN_OPTION, DatabaseFault, check_file
-from app.db.unit_of_work import Database
+from app.db.unit_of_work import Database, ReadingUnit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -53,12 +54,23 @@ async def read_schema_state(database: Database) -> SchemaState:
         return await connection.run_sync(_read_state)
 
 
+async def read_state_of(unit: ReadingUnit) -> SchemaState:
+    """The same, as a snapshot shows it."""
+    return await unit.reader.connection.run_sync(_read_state)
+
+
 def _read_state(connection: Connection) -> SchemaState:
     current = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory.from_config(alembic_config())
+    known = _list_revisions()
     if current is None:
         return "empty"
-    if current == script.get_current_head():
+    if current == known[0]:
         return "current"
-    known = {revision.revision for revision in script.walk_revisions()}
     return "old" if current in known else "newer"
+
+
+@lru_cache(1)
+def _list_revisions() -> tuple[str, ...]:
+    """The migrations of this version, the latest first."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return tuple(revision.revision for revision in script.walk_revisions())

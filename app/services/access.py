@@ -20,6 +20,7 @@ from app.domain.values import Value, ValueInput
 from app.services.context import Reading
 from app.services.history import AsOf, read_past
 from app.services.references import Place, find_references
+from app.telemetry.requests import note_decisions
 
 MAX_CHECKS = 1000  # questions in one `checkMany`
 
@@ -101,6 +102,8 @@ async def answer_many(reading: Reading, questions: Sequence[CheckAsked]) -> list
         for number, decision in zip(numbers, await _check_many(group, asked), strict=True):
             wrong = refusals.get(questions[number].as_of, ())  # told together with what else is wrong
             answers[number] = Answer(decision if not wrong else _refuse_further(decision, wrong), group)
+    allowed = sum(answer.decision.allowed for answer in answers.values())
+    note_decisions(allowed=allowed, denied=len(answers) - allowed)
     return [answers[number] for number in range(len(questions))]
 
 

@@ -23,6 +23,7 @@ from app.services.past import Past
 from app.services.seeing import Seen
 from app.services.sync.sketches import Sketches
 from app.services.uses import Uses
+from app.telemetry.metrics import REVISION
 
 REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
 DRAWN_AT_ONCE = 1000  # ids for which randomness is asked of the system together
@@ -106,7 +107,9 @@ class Services:
         Without a caller the gateway itself reads (the command line of whoever owns the database), and sees everything.
         """
         async with self.database.reading(self.catalog) as unit:
-            yield Reading(self, unit, revision=await unit.audit.find_last_revision(), caller=caller)
+            revision = await unit.audit.find_last_revision()
+            REVISION.set(revision)
+            yield Reading(self, unit, revision=revision, caller=caller)
 
     async def wait_for(self, revision: int) -> int:
         """The latest revision there is, after a bounded wait for this one."""

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from app.domain.callers import Caller
 from app.services.callers import authenticate
 from app.services.context import Services
+from app.telemetry.requests import note_actor
 from app.web.protocol import ProtocolFault
 
 CHALLENGE = {"www-authenticate": 'Bearer realm="permgate"'}
@@ -17,6 +18,7 @@ async def authenticate_request(services: Services, request: HTTPConnection) -> C
     caller = await authenticate(services, read_token(request.headers.getlist("authorization")))
     if caller is None:
         raise ProtocolFault(401, "a valid token is needed: `Authorization: Bearer <token>`", CHALLENGE)
+    note_actor(caller.user)
     return caller
 
 

@@ -1,8 +1,8 @@
-"""The addresses: GraphQL, its IDE, SCIM, feeds, and whether the gateway is alive and ready."""
+"""The addresses: GraphQL, its IDE, SCIM, feeds."""
 
 from graphql import OperationType
 from starlette.requests import Request as HttpRequest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.graphql.execution import Executor, RequestFault
@@ -55,21 +55,8 @@ class GraphQLEndpoint:
         return write_answer(errors, media_type, status=200 if media_type == JSON else 400)
 
 
-async def show_alive(_request: HttpRequest) -> Response:
-    """The event loop turns; the database is not asked, so that its outage restarts nothing."""
-    return PlainTextResponse("alive\n")
-
-
 def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
     """The addresses of a gateway."""
-
-    async def show_ready(_request: HttpRequest) -> Response:
-        try:
-            services.database.require_writable()
-            async with services.reading() as reading:
-                return PlainTextResponse(f"ready at revision {reading.revision}\n")
-        except Exception:  # whatever is wrong with the database, the gateway is not ready
-            return PlainTextResponse("the database does not answer\n", status_code=503)
 
     executor = Executor()
     endpoint = GraphQLEndpoint(services, executor)
@@ -80,7 +67,5 @@ def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
         Route("/scim/v2", ScimEndpoint(services).__call__, methods=methods),
         Route("/scim/v2/{path:path}", ScimEndpoint(services).__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services)),
-        Route("/livez", show_alive, methods=["GET"]),
-        Route("/readyz", show_ready, methods=["GET"]),
     ]
     return routes + (graphiql_routes() if settings.graphiql else [])

@@ -1,0 +1,75 @@
+"""Metrics in the words of Prometheus: how many, how long, how far. Labels are closed lists; nobody is named in them.
+
+Of several worker processes each writes its figures to a folder they share (`PROMETHEUS_MULTIPROC_DIR`, which the
+command line sets before it starts them), and whoever is asked gives the sum.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # a check, to what is cut off
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+REQUESTS = Counter(
+    "permgate_requests", "Requests answered, by kind of operation and status", ["kind", "status"], registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "permgate_request_seconds", "Time from a request to the end of its answer", ["kind"], buckets=SECONDS,
+    registry=REGISTRY,
+)  # fmt: skip
+IN_PROGRESS = Gauge(
+    "permgate_requests_in_progress", "Requests being answered", multiprocess_mode="livesum", registry=REGISTRY
+)
+OPEN_SOCKETS = Gauge(
+    "permgate_sockets_open", "WebSockets that are open", multiprocess_mode="livesum", registry=REGISTRY
+)
+OPEN_STREAMS = Gauge(
+    "permgate_streams_open", "Subscriptions that are running", multiprocess_mode="livesum", registry=REGISTRY
+)
+REFUSED = Counter("permgate_refused", "Requests refused by a limit", ["limit"], registry=REGISTRY)
+DECISIONS = Counter("permgate_decisions", "Checks answered", ["outcome"], registry=REGISTRY)
+DATABASE_WAIT = Histogram(
+    "permgate_database_wait_seconds", "Time spent waiting for a connection, or for the turn to write", ["turn"],
+    buckets=SECONDS, registry=REGISTRY,
+)  # fmt: skip
+DATABASE_RETRIES = Counter(
+    "permgate_database_retries", "Transactions done anew after the database called them off", registry=REGISTRY
+)
+REVISION = Gauge("permgate_revision", "Latest revision seen", multiprocess_mode="max", registry=REGISTRY)
+SYNC_RUNS = Counter("permgate_sync_runs", "Plans made and applied", ["step", "outcome"], registry=REGISTRY)
+DROPPED_LINES = Counter("permgate_log_lines_dropped", "Log lines that nobody took", registry=REGISTRY)
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """All metrics, of all workers, and their media type."""
+    registry = REGISTRY
+    if SHARED_FOLDER in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+@contextmanager
+def timing_wait(turn: str) -> Iterator[None]:
+    """Measures how long something of the database is waited for."""
+    begun = perf_counter()
+    try:
+        yield
+    finally:
+        DATABASE_WAIT.labels(turn).observe(perf_counter() - begun)

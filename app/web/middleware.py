@@ -1,0 +1,91 @@
+"""Around every request: its id, what is noted of it for log, metrics and traces, and an end to what failed within.
+
+An address is told of as the door it belongs to, never as it was sent: there may be anything in it.
+"""
+
+from contextlib import ExitStack
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.graphql.faults import FaultCode
+from app.telemetry import log
+from app.telemetry.metrics import OPEN_SOCKETS, REFUSED
+from app.telemetry.requests import Note, observing, read_request_id
+from app.web.lifecycle import Lifecycle
+from app.web.protocol import write_fault
+
+REQUEST_ID = "x-request-id"
+DOORS = {"graphql": "graphql", "scim": "scim", "sync": "sync", "graphiql": "ide"}  # by how an address begins
+QUIET = frozenset({"livez", "readyz", "metrics"})
+LIMITS = {408: "time", 413: "size", 429: "rate", 503: "capacity"}  # what a status says was reached
+
+
+class Observation:
+    """Follows requests and sockets through `app`."""
+
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+        self.app = app
+        self.lifecycle = lifecycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+        note = _make_note(scope)
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                note.status = str(message["status"])
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = note.request_id or ""
+                if self.lifecycle.draining:
+                    headers["connection"] = "close"  # so that nobody sends on it in the moment in which we leave
+            await send(message)
+
+        with self.lifecycle.counting(), observing(note):
+            try:
+                await self.app(scope, receive, send_on)
+            except Exception as error:
+                log("a request failed", level=40, exception=error)
+                if begun:
+                    raise  # the server cuts the connection: what was sent is not all
+                fault = write_fault(500, FaultCode.INTERNAL_SERVER_ERROR, "internal error")
+                await fault(scope, receive, send_on)
+            limit = LIMITS.get(int(note.status or 0))
+            if limit is not None and not note.is_quiet:
+                REFUSED.labels(limit).inc()
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A socket is a line of its own when it ends; so is each operation on it."""
+        note = _make_note(scope)
+        note.kind = "socket"
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "websocket.close":
+                note.status = str(message.get("code", 1000))
+            await send(message)
+
+        with ExitStack() as left_behind:
+            left_behind.enter_context(observing(note))
+            OPEN_SOCKETS.inc()
+            left_behind.callback(OPEN_SOCKETS.dec)
+            await self.app(scope, receive, send_on)
+            note.status = note.status or "gone"
+
+
+def _make_note(scope: Scope) -> Note:
+    first = scope["path"].split("/", 2)[1] if scope["path"].startswith("/") else ""
+    return Note(
+        request_id=read_request_id(Headers(scope=scope).get(REQUEST_ID)),
+        kind="probe" if first in QUIET else DOORS.get(first, "other"),
+        is_quiet=first in QUIET,
+    )
