@@ -54,6 +54,12 @@ class Limits:
     max_wait_s: float = 2.0  # for a place; who waits longer is better told to come back
     max_failures: int = 100  # wrong tokens from one address in a row before it is held off; a good one never is
     failure_refill: float = 1.0  # wrong tokens that an address is let have a second after that
+    max_connections: int = 1000  # sockets and streams of all callers; an idle one takes some 100 KiB
+    max_caller_sockets: int = 5  # open at once: a screen needs one, a person has some screens
+    max_caller_streams: int = 10  # open at once: each is one subscription, of which a socket has as many
+    max_socket_operations: int = 10  # at once on a socket: a screen listens to a few things
+    socket_messages: float = 50.0  # a second, of one socket: nobody types so fast, and a job has HTTP
+    socket_burst: int = 200  # messages that a socket may send at once: a screen that opens asks for all it shows
     receive_timeout_s: float = 10.0  # without a byte of the body; a client that is alive has sent it by then
     query_timeout_s: float = 15.0  # for the answer to a query, or to an event of a subscription
     mutation_timeout_s: float = 60.0  # a change may wait for others who write
