@@ -12,6 +12,9 @@ GIB = 1 << 30
 OF_CLIENTS = frozenset({"PERMGATE_TOKEN"})  # of `permgate sync --url`: no setting of a gateway, and no fault
 MAX_PORT = 65535
 MAX_DRAIN = 120  # seconds: orchestrators kill what takes longer
+KINDS = ("person", "service")  # of callers
+TRUST = ("off", "prefer", "require")  # what trusted documents are to one of them
+INTROSPECTION = ("all", "owners", "off")  # who may ask about the schema
 MIN_KEY = 32  # bytes: guessing the key is to be no easier than guessing an HMAC-SHA256
 
 
@@ -49,7 +52,8 @@ class Limits:
     caller_refill: int = 20_000  # units of cost that a caller is given a second: half of what a process can do
     caller_budget: int = 1_200_000  # units that a caller can save up: a minute's worth, for jobs that work in bursts
     max_concurrency: int = 6  # operations run at once: two connections of the pool of eight are left to who listens
-    max_caller_concurrency: int = 4  # of them by one caller: others always find a place
+    max_writers: int = 16  # changes under way: one is written at a time, and the others wait for it
+    max_caller_concurrency: int = 4  # of either by one caller: others always find a place
     max_waiting: int = 100  # operations that wait for a place: at 3 ms each the last has waited for a third of a second
     max_wait_s: float = 2.0  # for a place; who waits longer is better told to come back
     max_failures: int = 100  # wrong tokens from one address in a row before it is held off; a good one never is
@@ -82,13 +86,16 @@ class Settings:
     metrics_port: int | None = None  # where the proxy cannot be told to keep `/metrics` to itself
     drain_seconds: float = 5.0  # from SIGTERM to the end: in it whoever spreads requests sees that we are not ready
     traces: bool = False  # needs the extra `otel`, and somewhere to send them
+    trusted_documents: Path | None = None  # what front ends were built with; without them every document is free
+    trusted_mode: tuple[tuple[str, str], ...] = ()  # by kind of caller: jobs and screens are built by different people
+    introspection: str = "all"  # every caller has a token, and the schema is no secret: rights do not hang on it
     limits: Limits = Limits()  # each a setting of its own: `PERMGATE_MAX_DEPTH` and so on
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `SettingsFaults` with every fault."""
     faults: list[str] = []
-    named = [field.name for field in (*fields(Settings), *fields(Limits)) if field.name != "limits"]
+    named = [one.name for one in (*fields(Settings), *fields(Limits)) if one.name != "limits"]
     known = {f"PERMGATE_{name.upper()}" for name in named}
     for name in sorted(environment):
         if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
@@ -123,6 +130,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         faults.append("PERMGATE_SYNC_MAX_BYTES: expected a number of bytes, such as 1073741824")
     limits = _read_limits(environment, faults)
     operations = _read_operations(environment, faults)
+    documents = _read_documents(environment, faults)
     if faults:
         raise SettingsFaults(faults)
     return Settings(
@@ -135,6 +143,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         sync_brake_share=0.1 if share is None else share,
         sync_max_bytes=int(max_bytes),
         **operations,
+        **documents,
         limits=limits,
     )
 
@@ -148,7 +157,10 @@ def _read_limits(environment: Mapping[str, str], faults: list[str]) -> Limits:
         if text is None:
             continue
         is_whole = isinstance(field.default, int)
-        if re.fullmatch("[0-9]{1,15}" if is_whole else r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII) and float(text) > 0:
+        if (
+            re.fullmatch("[0-9]{1,15}" if is_whole else r"[0-9]{1,9}(\.[0-9]{1,6})?", text, re.ASCII)
+            and float(text) > 0
+        ):
             given[field.name] = int(text) if is_whole else float(text)
         else:
             expected = "a whole number" if is_whole else "a number"
@@ -186,6 +198,30 @@ def _has_tracing() -> bool:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:  # of a package that it would be in
         return False
+
+
+def _read_documents(environment: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    """Which documents are taken from whom; what is wrong with it is added to the faults."""
+    path = environment.get("PERMGATE_TRUSTED_DOCUMENTS")
+    if path is not None and not Path(path).exists():
+        faults.append(f"PERMGATE_TRUSTED_DOCUMENTS: `{path}` is neither a file nor a folder")
+    modes = dict.fromkeys(KINDS, "off" if path is None else "prefer")
+    for word in environment.get("PERMGATE_TRUSTED_MODE", "").split():
+        kind, _, mode = word.partition("=")
+        if kind not in KINDS or mode not in TRUST:
+            expected = f"{' or '.join(KINDS)}, `=`, and {', '.join(TRUST)}"
+            faults.append(f"PERMGATE_TRUSTED_MODE: `{word}`: expected {expected}, such as `person=require`")
+        elif mode != "off" and path is None:
+            faults.append(f"PERMGATE_TRUSTED_MODE: `{word}` needs PERMGATE_TRUSTED_DOCUMENTS")
+        modes[kind] = mode
+    introspection = environment.get("PERMGATE_INTROSPECTION", "all")
+    if introspection not in INTROSPECTION:
+        faults.append(f"PERMGATE_INTROSPECTION: `{introspection}`: expected one of {', '.join(INTROSPECTION)}")
+    return {
+        "trusted_documents": None if path is None else Path(path),
+        "trusted_mode": tuple(modes.items()),
+        "introspection": introspection,
+    }
 
 
 def _read_share(text: str) -> float | None:
