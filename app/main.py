@@ -94,7 +94,9 @@ def create_app(services: Services, settings: Settings, *, metrics: bool = True) 
         await _close(services, lifecycle)
 
     routes = [*make_routes(services, settings), *probe_routes(services, lifecycle, metrics=metrics)]
-    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
+    app.state.lifecycle = lifecycle
+    return app
 
 
 def create_worker() -> Starlette:

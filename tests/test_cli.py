@@ -492,7 +492,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PERMGATE_")}
         process = subprocess.Popen(
             [sys.executable, "-c", "from app.cli import main; main()", *arguments],
-            cwd=ROOT, env={**inherited, "TMPDIR": str(tmp_path / "tmp"), **environment},
+            cwd=ROOT, env={**inherited, "TMPDIR": str(tmp_path / "tmp"), "PERMGATE_DRAIN_SECONDS": "0", **environment},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         processes.append(process)
