@@ -1,10 +1,11 @@
 """What fields cost, where that is more than one, and how long lists are whose length no argument bounds.
 
-One is what it takes to answer a plain field: some 25 microseconds of the event loop. The weights were measured against
+One is what it takes to answer a plain field, some 25 microseconds. The weights were measured against
 it on the demo; `benchmarks/limits.py` measures them again. A price need not be exact: it has to keep a request that
 takes a second from looking like one that takes a millisecond.
 """
 
+UNIT_S = 25e-6  # seconds of the processor that one unit stands for
 REQUEST = 100  # what every request takes before its first field: a token looked up, a snapshot opened
 MUTATION = 400  # judging a change by the rules, and a transaction
 DEFAULT_LIST = 3  # entries of a list that is not named below: the parents of a role, the parts of a requirement

@@ -2,15 +2,21 @@
 
 Strawberry's own pipeline is left out: it parses and validates anew for every request and does not tell in which phase
 an error arose, which decides the status of the answer.
+
+A request is admitted first: its document read, its variables coerced, its cost counted. What was admitted is executed
+within a time, and by `app/web/admission.py` within what its caller may take.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from inspect import isawaitable
-from typing import Any
+from time import thread_time
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import (
@@ -22,36 +28,57 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     ValueNode,
-    execute,
     parse,
     validate,
 )
 from graphql import Executor as Execution
-from graphql.execution import create_source_event_stream, get_variable_values
+from graphql.execution import create_source_event_stream
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.domain.callers import Caller
 from app.domain.errors import Refused
 from app.graphql.context import Operation
+from app.graphql.costs import UNIT_S
 from app.graphql.faults import Fault, FaultCode, fault_of
+from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
 from app.graphql.listening import Authenticate, Listener
 from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.services.context import Services
+from app.settings import Limits
 from app.telemetry import log
 
 MAX_DOCUMENTS = 512  # parsed documents kept: more than a frontend has, a few megabytes
-MAX_TOKENS = 2000  # tokens of a document; a screen of a large client has under 1,000
 MAX_ERRORS = 8  # errors reported of one document: enough to mend it by
+MAX_MESSAGE = 200  # characters of an error's message, which may repeat a name as long as the document
+MAX_LOCATIONS = 8  # of an error: one that is about every field of a document names each
+BESIDE = 32 * 1024  # bytes of a request that takes longer to read than others should wait: it is read beside the loop
+AGAIN_S = 1.0  # after which what was called off and goes on, having begun to commit, is called off again
+LONG = frozenset({"planSync", "applySync", "verifyAudit"})  # what takes as long as there is much of it
+ANSWERED = frozenset({OperationType.QUERY, OperationType.MUTATION})  # with one answer
+LISTENED = frozenset({OperationType.SUBSCRIPTION})
+T = TypeVar("T")
 
 
 class RequestFault(Exception):
-    """The request cannot be executed; `errors` say why. Nothing was run, so there is no `data`."""
+    """The request cannot be executed; `errors` say why. Nothing was run, so there is no `data`.
+
+    `effort` is what finding out took, in units of cost.
+    """
 
     def __init__(self, errors: list[GraphQLError], code: FaultCode) -> None:
         self.errors = [_with_code(error, code) for error in errors[:MAX_ERRORS]]
-        super().__init__("; ".join(error.message for error in errors))
+        self.effort = 0
+        super().__init__("; ".join(error.message[:MAX_MESSAGE] for error in self.errors))
+
+
+class DeadlinePassed(RequestFault):
+    """What was asked took too long and was called off: nothing is left of it that was not committed by then."""
+
+    def __init__(self, seconds: float) -> None:
+        message = f"there was no answer within {seconds:g} seconds: what was not committed by then is undone"
+        super().__init__([GraphQLError(message)], FaultCode.GATEWAY_TIMEOUT)
 
 
 class SubscriptionEnded(RequestFault):
@@ -72,6 +99,28 @@ class Request:
     variables: Mapping[str, Any] | None = None
     operation_name: str | None = None
     min_revision: int | None = None  # to be answered from this revision, or a later one
+    size: int = 0  # bytes of the message that it came in
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that is valid for the schema and has no more of anything than is taken."""
+
+    node: DocumentNode
+    costs: Costs
+    is_long: bool  # it asks for something that takes as long as there is much of it
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may be run: what for, at what cost, and how long it may take. `effort`: what reading it took."""
+
+    request: Request
+    kind: OperationType
+    cost: int
+    effort: int
+    timeout_s: float
+    execution: Execution[Any]
 
 
 class Executor:
@@ -79,9 +128,13 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema | None = None) -> None:
         self.schema: GraphQLSchema = (schema or build_schema())._schema  # noqa: SLF001  # the graphql-core schema inside
+        self.policy = OPEN
+        self.limits = Limits()
+        self._forget_documents()
+
+    def _forget_documents(self) -> None:
         self._prepare = lru_cache(MAX_DOCUMENTS)(self._prepare_text)
         self._prepare_trusted = lru_cache(None)(self._prepare_text)  # as many as the policy has
-        self.policy = OPEN
 
     def under(self, policy: Policy) -> "Executor":
         """The same schema and the documents that were seen, under another policy."""
@@ -89,7 +142,16 @@ class Executor:
         other.policy = policy
         return other
 
-    def find_document(self, request: Request, caller: Caller) -> DocumentNode:
+    def within(self, limits: Limits) -> "Executor":
+        """The same schema, within other limits; where they are the same, with the documents that were seen."""
+        if limits == self.limits:
+            return self
+        other = copy(self)
+        other.limits = limits
+        other._forget_documents()  # noqa: SLF001  # what was taken and refused by the limits of this one
+        return other
+
+    def find_document(self, request: Request, caller: Caller) -> Document:
         """The document that a caller asks for, by its text or by its id. Raises `RequestFault`."""
         trust, may_introspect = self.policy.trust_of(caller), self.policy.may_introspect(caller)
         if request.document_id is None:
@@ -109,7 +171,7 @@ class Executor:
             raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_FOUND)
         return self.prepare(text, may_introspect=may_introspect, trusted=True)
 
-    def prepare(self, text: str, *, may_introspect: bool = True, trusted: bool = False) -> DocumentNode:
+    def prepare(self, text: str, *, may_introspect: bool = True, trusted: bool = False) -> Document:
         """The document of a text, valid for the schema. Raises `RequestFault`.
 
         Who may not introspect is told of no name that they did not write; a trusted document is kept for good.
@@ -119,22 +181,37 @@ class Executor:
             raise RequestFault(outcome.errors, FaultCode(outcome.errors[0].extensions["code"]))  # type: ignore[index]  # every error of a fault has a code
         return outcome
 
-    def _prepare_text(self, text: str, may_introspect: bool) -> DocumentNode | RequestFault:
+    def _prepare_text(self, text: str, may_introspect: bool) -> Document | RequestFault:
+        """What is kept of a text: its document, or why there is none."""
+        limits = self.limits
+        if len(text) > limits.max_document_bytes or len(text.encode()) > limits.max_document_bytes:
+            too_long = GraphQLError(f"a document has at most {limits.max_document_bytes} bytes")
+            return RequestFault([too_long], FaultCode.GRAPHQL_PARSE_FAILED)
         try:
-            document = parse(text, max_tokens=MAX_TOKENS)
+            node = parse(text, max_tokens=limits.max_tokens)
         except GraphQLSyntaxError as error:
             return RequestFault([error], FaultCode.GRAPHQL_PARSE_FAILED)
         except RecursionError:
             too_deep = GraphQLError("the document is nested too deeply")
             return RequestFault([too_deep], FaultCode.GRAPHQL_PARSE_FAILED)
-        errors = validate(self.schema, document, RULES, max_errors=MAX_ERRORS, hide_suggestions=not may_introspect)
+        try:
+            fragments = order_fragments(node)
+        except GraphQLError as error:
+            return RequestFault([error], FaultCode.GRAPHQL_VALIDATION_FAILED)
+        # The shape comes first: it takes no longer than the text, while some rules of validation compare all with all.
+        errors = check_shape(self.schema, node, fragments, limits) or validate(
+            self.schema, node, RULES, max_errors=MAX_ERRORS, hide_suggestions=not may_introspect
+        )
         if not errors and not may_introspect:
-            errors = find_introspection(document)
-        return RequestFault(errors, FaultCode.GRAPHQL_VALIDATION_FAILED) if errors else document
+            errors = find_introspection(node)
+        if errors:
+            return RequestFault(errors, FaultCode.GRAPHQL_VALIDATION_FAILED)
+        is_long = not LONG.isdisjoint(find_root_fields(node, fragments))
+        return Document(node, Costs(self.schema, fragments), is_long)
 
-    def choose(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    def choose(self, document: Document, name: str | None) -> OperationDefinitionNode:
         """The operation to run: the one named, or the only one. Raises `RequestFault`."""
-        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        operations = [node for node in document.node.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
         if len(chosen) == 1:
             return chosen[0]
@@ -143,57 +220,117 @@ class Executor:
             message = "the document has no operation of this name"
         raise RequestFault([GraphQLError(message)], FaultCode.OPERATION_RESOLUTION_FAILURE)
 
-    async def run(
-        self,
-        services: Services,
-        caller: Caller,
-        request: Request,
-        *,
-        only: frozenset[OperationType] = frozenset({OperationType.QUERY, OperationType.MUTATION}),
-    ) -> dict[str, Any]:
-        """The answer to a request, ready to be written. Raises `RequestFault` where nothing could be run."""
-        document = self.find_document(request, caller)
-        chosen = self.choose(document, request.operation_name)
-        if chosen.operation not in only:
-            message = f"a {chosen.operation.value} cannot be asked this way"
-            raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
-        self._check_variables(chosen, request.variables, caller)
-        await _require_revision(services, request.min_revision)
-        operation = Operation(services, caller)
-        try:
-            result = execute(
-                self.schema, document, context_value=operation, variable_values=dict(request.variables or {}),
-                operation_name=request.operation_name, hide_suggestions=not self.policy.may_introspect(caller),
-            )  # fmt: skip
-            if not isinstance(result, ExecutionResult):
-                result = await result
-            revision = (await operation.read()).revision
-        finally:
-            await operation.close()
-        return _answer(result, revision)
-
     def find_kind(self, request: Request, caller: Caller) -> OperationType:
         """What a request is for. Raises `RequestFault`."""
         return self.choose(self.find_document(request, caller), request.operation_name).operation
 
+    # ------------------------------------------------------------------ before anything is run
+
+    async def admit(self, request: Request, caller: Caller, *, only: frozenset[OperationType] = ANSWERED) -> Admitted:
+        """A request that may be run as far as it itself goes. Raises `RequestFault` where it may not.
+
+        A long one is read beside the event loop, which others go on with.
+        """
+        if request.size <= BESIDE:
+            return self._admit(request, caller, only)
+        return await asyncio.to_thread(self._admit, request, caller, only)
+
+    def _admit(self, request: Request, caller: Caller, only: frozenset[OperationType]) -> Admitted:
+        started = thread_time()
+        try:
+            document = self.find_document(request, caller)
+            chosen = self.choose(document, request.operation_name)
+            if chosen.operation not in only:
+                message = f"a {chosen.operation.value} cannot be asked this way"
+                raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
+            execution = self._bind(document, request, caller)
+            cost = document.costs.count(chosen, execution.variable_values.coerced)
+            if cost > self.limits.max_cost:
+                raise RequestFault([_too_expensive(cost, self.limits.max_cost)], FaultCode.COST_ESTIMATED_TOO_EXPENSIVE)
+        except RequestFault as fault:
+            fault.effort = round((thread_time() - started) / UNIT_S)
+            raise
+        effort = round((thread_time() - started) / UNIT_S)
+        return Admitted(request, chosen.operation, cost, effort, self._find_timeout(document, chosen), execution)
+
+    def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any]:
+        """An execution of the document with the variables, which are coerced here and nowhere else."""
+        execution = Execution.build(
+            self.schema, document.node, raw_variable_values=dict(request.variables or {}),
+            operation_name=request.operation_name, max_coercion_errors=MAX_ERRORS,
+            hide_suggestions=not self.policy.may_introspect(caller),
+        )  # fmt: skip
+        if isinstance(execution, list):
+            raise RequestFault(execution, FaultCode.BAD_USER_INPUT)
+        return execution
+
+    def _find_timeout(self, document: Document, chosen: OperationDefinitionNode) -> float:
+        if document.is_long:
+            return self.limits.sync_timeout_s
+        is_change = chosen.operation is OperationType.MUTATION
+        return self.limits.mutation_timeout_s if is_change else self.limits.query_timeout_s
+
+    async def wait_for_revision(self, services: Services, admitted: Admitted) -> None:
+        """Waits a little for a revision that the request must not be answered before. Raises `RequestFault`."""
+        wanted = admitted.request.min_revision
+        if wanted is None:
+            return
+        current = await services.wait_for(wanted)
+        if current < wanted:
+            message = f"revision `{wanted}` is not here yet; the gateway is at `{current}`: try again"
+            error = GraphQLError(message, extensions={"code": FaultCode.REVISION_NOT_REACHED, "revision": str(current)})
+            raise RequestFault([error], FaultCode.REVISION_NOT_REACHED)
+
+    # ------------------------------------------------------------------ running it
+
+    async def execute(self, services: Services, caller: Caller, admitted: Admitted) -> dict[str, Any]:
+        """The answer to what was admitted, ready to be written.
+
+        Raises `DeadlinePassed` where it took too long.
+        """
+        return await _within(admitted.timeout_s, self._answer(services, caller, admitted.execution))
+
+    async def _answer(self, services: Services, caller: Caller, execution: Execution[Any]) -> dict[str, Any]:
+        operation = Operation(services, caller)
+        execution.context_value = operation
+        try:
+            result: Any = execution.execute_operation()
+            if isawaitable(result):
+                result = await result
+            revision = (await operation.read()).revision
+        finally:
+            await operation.close()
+        return _show_result(result, revision)
+
+    async def run(
+        self, services: Services, caller: Caller, request: Request, *, only: frozenset[OperationType] = ANSWERED
+    ) -> dict[str, Any]:
+        """The answer to a request. Raises `RequestFault`."""
+        admitted = await self.admit(request, caller, only=only)
+        await self.wait_for_revision(services, admitted)
+        return await self.execute(services, caller, admitted)
+
     async def subscribe(
         self, services: Services, caller: Caller, authenticate: Authenticate, request: Request
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The answers to a subscription; see `listen`."""
+        admitted = await self.admit(request, caller, only=LISTENED)
+        await self.wait_for_revision(services, admitted)
+        async with aclosing(self.listen(services, caller, authenticate, admitted)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def listen(
+        self, services: Services, caller: Caller, authenticate: Authenticate, admitted: Admitted
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event, none of them read before the last one was taken.
 
         `authenticate` gives the caller anew, None where the token is not good any more. Raises `RequestFault` where
         nothing could be run, `SubscriptionEnded` where it is over.
         """
-        document = self.find_document(request, caller)
-        self._check_variables(self.choose(document, request.operation_name), request.variables, caller)
-        await _require_revision(services, request.min_revision)
         listener = Listener(services, caller, authenticate)
-        variables, name = dict(request.variables or {}), request.operation_name
-        hide_suggestions = not self.policy.may_introspect(caller)
-        execution = Execution.build(
-            self.schema, document, None, listener, variables, name, hide_suggestions=hide_suggestions
-        )
-        assert isinstance(execution, Execution), "variables and operation were checked"
+        execution = admitted.execution
+        execution.context_value = listener
         events = create_source_event_stream(execution)
         if isawaitable(events):
             events = await events
@@ -202,14 +339,11 @@ class Executor:
         assert isinstance(events, AsyncGenerator), "every subscription is a generator"
         try:
             async for event in events:
-                result = execute(
-                    self.schema, document, event, listener.operation, variables, name,
-                    hide_suggestions=hide_suggestions,
-                )  # fmt: skip
-                if not isinstance(result, ExecutionResult):
-                    result = await result
+                answer = await _within(admitted.timeout_s, _answer_event(execution, event, listener))
                 await listener.rest()
-                yield _answer(result, event.revision)
+                yield answer
+        except DeadlinePassed as passed:
+            raise SubscriptionEnded(passed.errors[0], begun=True) from None
         except Refused as refused:
             raise SubscriptionEnded(fault_of(refused.errors), begun=listener.turns > 1) from None
         except Fault as fault:
@@ -220,30 +354,44 @@ class Executor:
             await events.aclose()
             await listener.rest()
 
-    def _check_variables(
-        self, chosen: OperationDefinitionNode, given: Mapping[str, Any] | None, caller: Caller
-    ) -> None:
-        """Refuses variables that do not fit before anything runs."""
-        found = get_variable_values(
-            self.schema, chosen.variable_definitions or (), dict(given or {}), max_errors=MAX_ERRORS,
-            hide_suggestions=not self.policy.may_introspect(caller),
-        )  # fmt: skip
-        if isinstance(found, list):
-            raise RequestFault(found, FaultCode.BAD_USER_INPUT)
+
+async def _answer_event(execution: Execution[Any], event: Any, listener: Listener) -> dict[str, Any]:
+    showing = execution.build_per_event_executor(event)
+    showing.context_value = listener.operation
+    result: Any = showing.execute_operation(serially=False)
+    if isawaitable(result):
+        result = await result
+    return _show_result(result, event.revision)
 
 
-async def _require_revision(services: Services, wanted: int | None) -> None:
-    """Waits a little for a revision that a request must not be answered before. Raises `RequestFault`."""
-    if wanted is None:
-        return
-    current = await services.wait_for(wanted)
-    if current < wanted:
-        message = f"revision `{wanted}` is not here yet; the gateway is at `{current}`: try again"
-        error = GraphQLError(message, extensions={"code": FaultCode.REVISION_NOT_REACHED, "revision": str(current)})
-        raise RequestFault([error], FaultCode.REVISION_NOT_REACHED)
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What some work gives, which is called off when it takes too long. Raises `DeadlinePassed`.
+
+    What has begun to commit goes on to the end of that, and what it gives is given. Returns only when nothing of the
+    work is left.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=AGAIN_S)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    if task.cancelled():
+        raise DeadlinePassed(seconds)
+    return task.result()
 
 
-def _answer(result: ExecutionResult, revision: int) -> dict[str, Any]:
+def _too_expensive(cost: int, most: int) -> GraphQLError:
+    message = f"the operation costs {cost} and may cost {most}: ask for smaller pages, or for less of each entry"
+    code = FaultCode.COST_ESTIMATED_TOO_EXPENSIVE.value
+    return GraphQLError(message, extensions={"code": code, "requested": cost, "limit": most})
+
+
+def _show_result(result: ExecutionResult, revision: int) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     if result.errors:
         answer["errors"] = [_show(error) for error in result.errors[:MAX_ERRORS]]
@@ -278,6 +426,11 @@ def _is_of_argument(error: BaseException) -> bool:
 
 
 def _with_code(error: GraphQLError, code: FaultCode) -> GraphQLError:
+    """An error with a code (this one, where it has none), what it repeats of the document cut short."""
+    if len(error.message) > MAX_MESSAGE:
+        error.message = error.message[: MAX_MESSAGE - 1] + "\u2026"
+    if error.locations is not None:
+        error.locations = error.locations[:MAX_LOCATIONS]
     if not error.extensions or "code" not in error.extensions:
         error.extensions = {**(error.extensions or {}), "code": code.value}
     return error

@@ -112,6 +112,23 @@ def _spreads(fragment: FragmentDefinitionNode, known: Definitions) -> Iterator[s
                 waiting.append(node.selection_set)  # type: ignore[attr-defined]
 
 
+def find_root_fields(document: DocumentNode, fragments: Fragments) -> frozenset[str]:
+    """The fields that stand at the root of any operation of a document, those of fragments included."""
+    found: set[str] = set()
+    spread: set[str] = set()
+    waiting = [node.selection_set for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    while waiting:
+        for node in waiting.pop().selections:
+            if isinstance(node, FieldNode):
+                found.add(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                waiting.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in spread:
+                spread.add(node.name.value)
+                waiting.append(fragments.by_name[node.name.value].selection_set)
+    return frozenset(found)
+
+
 # ---------------------------------------------------------------------- shape
 
 

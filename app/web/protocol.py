@@ -103,7 +103,7 @@ def read_body(body: bytes) -> Request:
         raise ProtocolFault(400, "one request at a time: the body is a list")
     if not isinstance(content, dict):
         raise ProtocolFault(400, "the body is not a JSON object")
-    return _read_content(content)
+    return _read_content(content, len(body))
 
 
 def _check_bounds(body: bytes) -> None:
@@ -121,7 +121,7 @@ def _check_bounds(body: bytes) -> None:
                 raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
 
 
-def _read_content(content: dict[str, Any]) -> Request:
+def _read_content(content: dict[str, Any], size: int) -> Request:
     query, document_id = (None if content.get(name) == "" else content.get(name) for name in ("query", "documentId"))
     if document_id is not None and (not isinstance(document_id, str) or len(document_id) > MAX_DOCUMENT_ID):
         raise ProtocolFault(400, f"`documentId` must be a text of at most {MAX_DOCUMENT_ID} characters")
@@ -144,7 +144,7 @@ def _read_content(content: dict[str, Any]) -> Request:
         raise ProtocolFault(400, "`query` must be a text: the GraphQL document")
     return Request(
         query=query, document_id=document_id, variables=variables, operation_name=name or None,
-        min_revision=None if revision is None else int(revision),
+        min_revision=None if revision is None else int(revision), size=size,
     )  # fmt: skip
 
 
@@ -161,11 +161,11 @@ def read_object(text: str) -> dict[str, Any]:
     return content
 
 
-def read_payload(payload: object) -> Request:
-    """The GraphQL request that a message carries. Raises `ProtocolFault`."""
+def read_payload(payload: object, *, size: int = 0) -> Request:
+    """The GraphQL request that a message of some size carries. Raises `ProtocolFault`."""
     if not isinstance(payload, dict):
         raise ProtocolFault(400, "`payload` must be an object: the request")
-    return _read_content(payload)
+    return _read_content(payload, size)
 
 
 def _read_query_string(request: HttpRequest) -> Request:
@@ -183,7 +183,7 @@ def _read_query_string(request: HttpRequest) -> Request:
                 content[name] = orjson.loads(text)
             except (orjson.JSONDecodeError, RecursionError):
                 raise ProtocolFault(400, f"`{name}` is not JSON") from None
-    return _read_content(content)
+    return _read_content(content, len(request.url.query))
 
 
 def write_answer(

@@ -5,10 +5,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.graphql.execution import Executor, RequestFault
+from app.graphql.execution import DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.services.context import Services
 from app.settings import Settings
+from app.web.admission import SOON_S, Admission, Held
 from app.web.authentication import authenticate_request
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
@@ -23,9 +24,9 @@ ANYTHING = frozenset({OperationType.QUERY, OperationType.MUTATION})
 class GraphQLEndpoint:
     """`/graphql`: POST for any operation, GET for queries."""
 
-    def __init__(self, services: Services, executor: Executor) -> None:
+    def __init__(self, services: Services, admission: Admission) -> None:
         self.services = services
-        self.executor = executor
+        self.admission = admission
 
     async def __call__(self, request: HttpRequest) -> Response:
         media_type = JSON
@@ -36,7 +37,8 @@ class GraphQLEndpoint:
             caller = await authenticate_request(self.services, request)
             asked = await read_request(request)
             only = QUERIES if request.method == "GET" else ANYTHING
-            answer = await self.executor.run(self.services, caller, asked, only=only)
+            admitted = await self.admission.admit(caller, asked, only=only)
+            answer = await self.admission.execute(caller, admitted)
         except ProtocolFault as fault:
             code = FaultCode.UNAUTHENTICATED if fault.status == 401 else FaultCode.BAD_REQUEST
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
@@ -47,6 +49,12 @@ class GraphQLEndpoint:
     @staticmethod
     def _refuse(request: HttpRequest, fault: RequestFault, media_type: str) -> Response:
         errors: dict[str, object] = {"errors": [error.formatted for error in fault.errors]}
+        if isinstance(fault, Held):
+            headers = {"retry-after": str(fault.retry_after)}
+            return write_answer(errors, media_type, status=fault.status, headers=headers)
+        if isinstance(fault, DeadlinePassed):  # something was run
+            headers = {"retry-after": str(SOON_S)}
+            return write_answer({**errors, "data": None}, media_type, status=503, headers=headers)
         if "revision" in (fault.errors[0].extensions or {}):
             errors["extensions"] = {"revision": fault.errors[0].extensions["revision"]}  # type: ignore[index]  # see above
         if request.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
@@ -58,8 +66,8 @@ class GraphQLEndpoint:
 def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
     """The addresses of a gateway."""
 
-    executor = Executor()
-    endpoint = GraphQLEndpoint(services, executor)
+    executor = Executor().within(settings.limits)
+    endpoint = GraphQLEndpoint(services, Admission(services, executor, settings.limits))
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
