@@ -9,7 +9,6 @@ within a time, and by `app/web/admission.py` within what its caller may take.
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +40,7 @@ from app.graphql.context import Operation
 from app.graphql.costs import UNIT_S
 from app.graphql.faults import Fault, FaultCode, fault_of
 from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
-from app.graphql.listening import Authenticate, Listener
+from app.graphql.listening import Listener
 from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
@@ -220,10 +219,6 @@ class Executor:
             message = "the document has no operation of this name"
         raise RequestFault([GraphQLError(message)], FaultCode.OPERATION_RESOLUTION_FAILURE)
 
-    def find_kind(self, request: Request, caller: Caller) -> OperationType:
-        """What a request is for. Raises `RequestFault`."""
-        return self.choose(self.find_document(request, caller), request.operation_name).operation
-
     # ------------------------------------------------------------------ before anything is run
 
     async def admit(self, request: Request, caller: Caller, *, only: frozenset[OperationType] = ANSWERED) -> Admitted:
@@ -310,25 +305,11 @@ class Executor:
         await self.wait_for_revision(services, admitted)
         return await self.execute(services, caller, admitted)
 
-    async def subscribe(
-        self, services: Services, caller: Caller, authenticate: Authenticate, request: Request
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        """The answers to a subscription; see `listen`."""
-        admitted = await self.admit(request, caller, only=LISTENED)
-        await self.wait_for_revision(services, admitted)
-        async with aclosing(self.listen(services, caller, authenticate, admitted)) as answers:
-            async for answer in answers:
-                yield answer
-
-    async def listen(
-        self, services: Services, caller: Caller, authenticate: Authenticate, admitted: Admitted
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def listen(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event, none of them read before the last one was taken.
 
-        `authenticate` gives the caller anew, None where the token is not good any more. Raises `RequestFault` where
-        nothing could be run, `SubscriptionEnded` where it is over.
+        Raises `RequestFault` where nothing could be run, `SubscriptionEnded` where it is over.
         """
-        listener = Listener(services, caller, authenticate)
         execution = admitted.execution
         execution.context_value = listener
         events = create_source_event_stream(execution)

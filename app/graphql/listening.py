@@ -19,13 +19,18 @@ Authenticate = Callable[[], Awaitable[Caller | None]]
 
 
 class Listener:
-    """The turns of one subscription (see `app.services.listening`), and the operation of the present one."""
+    """The turns of one subscription (see `app.services.listening`), and the operation of the present one.
+
+    `authenticate` gives the caller anew, None where the token is not good any more. `reached` is the revision up to
+    which all has been told and taken, None before that is known: who is cut off goes on after it.
+    """
 
     def __init__(self, services: Services, caller: Caller, authenticate: Authenticate) -> None:
         self.services = services
         self.caller = caller
         self.authenticate = authenticate
         self.turns = 0
+        self.reached: int | None = None
         self._stack = AsyncExitStack()
         self._operation: Operation | None = None
 
@@ -39,6 +44,7 @@ class Listener:
         """The next turn. Raises `Fault` where the token is not good any more."""
         await self.rest()
         if after is not None:
+            self.reached = after
             ends = [moment for moment in (until, self.caller.expires_at) if moment is not None]
             await self.services.feed.wait(after=after, until=min(ends, default=None))
         await self._stack.enter_async_context(self.services.feed.seats)

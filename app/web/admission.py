@@ -4,7 +4,7 @@ Every transport comes by here, so that the limits of one hold for all:
 
     admitted = await admission.admit(caller, request)              # read, bound to its variables, paid for
     answer = await admission.execute(caller, admitted)             # a query or a mutation: when it has a place
-    answers = admission.subscribe(caller, authenticate, admitted)  # a subscription: each event is paid for
+    answers = admission.subscribe(listener, admitted)            # a subscription: each event is paid for
 
 `only` says what a transport takes (`ANSWERED`, `LISTENED` or both), and `admitted.kind` which it is.
 
@@ -23,7 +23,7 @@ from graphql import GraphQLError, OperationType
 from app.domain.callers import Caller
 from app.graphql.execution import ANSWERED, Admitted, Executor, Request, RequestFault
 from app.graphql.faults import FaultCode
-from app.graphql.listening import Authenticate
+from app.graphql.listening import Listener
 from app.services.buckets import Buckets
 from app.services.context import Services
 from app.services.turns import TooBusy, Turns
@@ -86,16 +86,15 @@ class Admission:
         answer["extensions"]["cost"] = self._report(caller, admitted)
         return answer
 
-    async def subscribe(
-        self, caller: Caller, authenticate: Authenticate, admitted: Admitted
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def subscribe(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event; see `Executor.listen`.
 
         Each is paid for as if it had been asked for. A caller who has nothing left hears of the next event when there
         is enough again; none is lost.
         """
+        caller = listener.caller
         await self.executor.wait_for_revision(self.services, admitted)
-        async with aclosing(self.executor.listen(self.services, caller, authenticate, admitted)) as answers:
+        async with aclosing(self.executor.listen(listener, admitted)) as answers:
             async for answer in answers:
                 self._budgets.drain(caller.user, admitted.cost)
                 answer["extensions"]["cost"] = self._report(caller, admitted)

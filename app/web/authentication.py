@@ -22,6 +22,14 @@ async def authenticate_request(services: Services, request: HTTPConnection) -> C
     return caller
 
 
+async def authenticate_again(services: Services, token: str) -> Caller | None:
+    """The caller of what stays open, as of now; None when the token is not good any more, by our clock as well."""
+    caller = await authenticate(services, token)
+    if caller is None or (caller.expires_at is not None and services.clock() >= caller.expires_at):
+        return None
+    return caller
+
+
 def read_token(authorization: Sequence[str]) -> str:
     """The token of the one value of `Authorization` that was given; empty for none, or for several."""
     scheme, _, token = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")

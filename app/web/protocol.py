@@ -16,6 +16,7 @@ from app.graphql.execution import Request
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 MAX_BODY = 1024 * 1024  # bytes: a thousand grants with their windows fit, a document of any screen many times
 MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
@@ -36,8 +37,16 @@ class ProtocolFault(Exception):
         super().__init__(message)
 
 
-def choose_media_type(accept: str | None) -> str:
-    """The media type of the answer. Raises `ProtocolFault` (406) where none of ours will do."""
+def accepts_events(accept: str | None) -> bool:
+    """Whether events are accepted by their name: what takes anything expects one answer."""
+    return any(name == EVENT_STREAM and quality > 0 for name, quality in _read_accept(accept or ""))
+
+
+def choose_media_type(accept: str | None, *, or_events: bool = False) -> str:
+    """The media type of the answer. Raises `ProtocolFault` (406) where none of ours will do.
+
+    With `or_events` it is an event stream where nothing else will do: a client that also takes JSON is given JSON.
+    """
     if accept is None or not accept.strip():
         return JSON
     wishes = [(name, quality, -place) for place, (name, quality) in enumerate(_read_accept(accept))]
@@ -50,6 +59,8 @@ def choose_media_type(accept: str | None) -> str:
                 found.append(max(fitting))
                 break
     quality, *_, best = max(found, default=(0.0, 0, 0, JSON))  # of equals the one that stands first, else plain JSON
+    if quality == 0 and or_events and accepts_events(accept):
+        return EVENT_STREAM
     if quality == 0:
         raise ProtocolFault(406, f"answers are {GRAPHQL_RESPONSE} or {JSON}")
     return best

@@ -1,53 +1,80 @@
 """The addresses: GraphQL, its IDE, SCIM, feeds."""
 
+from functools import partial
+
 from graphql import OperationType
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.graphql.execution import DeadlinePassed, Executor, RequestFault
+from app.domain.callers import Caller
+from app.graphql.execution import ANSWERED, LISTENED, Admitted, DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
+from app.graphql.listening import Listener
+from app.graphql.trusted import make_policy
 from app.services.context import Services
 from app.settings import Settings
 from app.web.admission import SOON_S, Admission, Held
-from app.web.authentication import authenticate_request
+from app.web.authentication import authenticate_again, authenticate_request, read_token
+from app.web.connections import Connections
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
-from app.web.protocol import JSON, ProtocolFault, choose_media_type, read_request, write_answer, write_fault
+from app.web.protocol import (
+    EVENT_STREAM,
+    JSON,
+    ProtocolFault,
+    accepts_events,
+    choose_media_type,
+    read_request,
+    write_answer,
+    write_fault,
+)
 from app.web.scim.endpoint import ScimEndpoint
 from app.web.sockets import SocketEndpoint
+from app.web.streams import EventStream, write_events
 
 QUERIES = frozenset({OperationType.QUERY})
-ANYTHING = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 class GraphQLEndpoint:
     """`/graphql`: POST for any operation, GET for queries."""
 
-    def __init__(self, services: Services, admission: Admission) -> None:
+    def __init__(self, services: Services, admission: Admission, connections: Connections) -> None:
         self.services = services
         self.admission = admission
+        self.connections = connections
 
     async def __call__(self, request: HttpRequest) -> Response:
-        media_type = JSON
+        media_type, only_events = JSON, False
         try:
             if request.method not in {"GET", "POST"}:
                 raise ProtocolFault(405, "use GET or POST", {"allow": "GET, POST"})
-            media_type = choose_media_type(request.headers.get("accept"))
+            accept, is_post = request.headers.get("accept"), request.method == "POST"
+            media_type = choose_media_type(accept, or_events=is_post)
+            if media_type == EVENT_STREAM:
+                media_type, only_events = JSON, True  # what is refused with a status of HTTP is told in JSON
             caller = await authenticate_request(self.services, request)
             asked = await read_request(request)
-            only = QUERIES if request.method == "GET" else ANYTHING
+            only = (LISTENED | ANSWERED if accepts_events(accept) else ANSWERED) if is_post else QUERIES
             admitted = await self.admission.admit(caller, asked, only=only)
+            if admitted.kind is OperationType.SUBSCRIPTION:
+                return self._open_stream(request, caller, admitted)
             answer = await self.admission.execute(caller, admitted)
         except ProtocolFault as fault:
             code = FaultCode.UNAUTHENTICATED if fault.status == 401 else FaultCode.BAD_REQUEST
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
-            return self._refuse(request, fault, media_type)
-        return write_answer(answer, media_type)
+            return self._refuse(request, fault, media_type, only_events=only_events)
+        return write_events(answer) if only_events else write_answer(answer, media_type)
+
+    def _open_stream(self, request: HttpRequest, caller: Caller, admitted: Admitted) -> Response:
+        token = read_token(request.headers.getlist("authorization"))
+        listener = Listener(self.services, caller, partial(authenticate_again, self.services, token))
+        most = self.admission.limits.max_caller_streams
+        return EventStream(self.admission, self.connections, listener, admitted, most=most)
 
     @staticmethod
-    def _refuse(request: HttpRequest, fault: RequestFault, media_type: str) -> Response:
+    def _refuse(request: HttpRequest, fault: RequestFault, media_type: str, *, only_events: bool) -> Response:
         errors: dict[str, object] = {"errors": [error.formatted for error in fault.errors]}
         if isinstance(fault, Held):
             headers = {"retry-after": str(fault.retry_after)}
@@ -55,6 +82,8 @@ class GraphQLEndpoint:
         if isinstance(fault, DeadlinePassed):  # something was run
             headers = {"retry-after": str(SOON_S)}
             return write_answer({**errors, "data": None}, media_type, status=503, headers=headers)
+        if only_events:
+            return write_events(errors)
         if "revision" in (fault.errors[0].extensions or {}):
             errors["extensions"] = {"revision": fault.errors[0].extensions["revision"]}  # type: ignore[index]  # see above
         if request.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
@@ -63,15 +92,20 @@ class GraphQLEndpoint:
         return write_answer(errors, media_type, status=200 if media_type == JSON else 400)
 
 
-def make_routes(services: Services, settings: Settings) -> list[BaseRoute]:
-    """The addresses of a gateway."""
+def make_routes(services: Services, settings: Settings, connections: Connections | None = None) -> list[BaseRoute]:
+    """The addresses of a gateway. `connections` are those that stay open, for whoever has to tell them to leave.
 
+    Raises `SettingsFaults` for trusted documents that are none.
+    """
+    connections = connections or Connections(settings.limits.max_connections)
     executor = Executor().within(settings.limits)
-    endpoint = GraphQLEndpoint(services, Admission(services, executor, settings.limits))
+    executor = executor.under(make_policy(settings, executor))
+    admission = Admission(services, executor, settings.limits)
+    endpoint = GraphQLEndpoint(services, admission, connections)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
-        WebSocketRoute("/graphql", SocketEndpoint(services, executor, settings.allowed_origins).serve),
+        WebSocketRoute("/graphql", SocketEndpoint(services, admission, settings, connections).serve),
         Route("/scim/v2", ScimEndpoint(services).__call__, methods=methods),
         Route("/scim/v2/{path:path}", ScimEndpoint(services).__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services)),

@@ -8,7 +8,7 @@ reader: an event is read from the database when the one before was taken, and wh
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,20 +18,24 @@ from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.domain.callers import Caller
-from app.graphql.execution import Executor, Request, RequestFault, SubscriptionEnded
+from app.graphql.execution import ANSWERED, LISTENED, Admitted, Request, RequestFault, SubscriptionEnded
 from app.graphql.faults import Fault, FaultCode
-from app.services.callers import authenticate
+from app.graphql.listening import Listener
+from app.services.buckets import Buckets
 from app.services.context import Services
 from app.services.feed import POLL_S
+from app.settings import Limits, Settings
 from app.telemetry import log
-from app.web.authentication import read_token
+from app.web.admission import Admission
+from app.web.authentication import authenticate_again, read_token
+from app.web.connections import Connections, Ending, Full
 from app.web.protocol import MAX_BODY, ProtocolFault, read_object, read_payload
 
 SUBPROTOCOL = "graphql-transport-ws"
+ANYTHING = ANSWERED | LISTENED
 INIT_TIMEOUT_S = 5.0  # a client has its token at hand; who says nothing holds a socket for nobody
 SEND_TIMEOUT_S = 5.0  # no answer taken for so long, with all buffers on the way full: the reader is too slow
 CLOSE_TIMEOUT_S = 5.0  # then a slow reader has so long to make room for what it is told
-MAX_OPERATIONS = 10  # at once on a socket: a screen listens to a few things
 MAX_ID = 128  # characters of an operation's id: a UUID has 36
 MAX_REASON = 123  # bytes of the reason of a close frame (RFC 6455, 5.5)
 
@@ -39,7 +43,9 @@ MAX_REASON = 123  # bytes of the reason of a close frame (RFC 6455, 5.5)
 class Closing(IntEnum):
     """Why a socket is closed, as the protocol numbers it; below 4000 as RFC 6455 does."""
 
-    TOO_SLOW = 1013
+    TOO_MANY = 1008
+    RESTART = 1012
+    TRY_LATER = 1013
     BAD_MESSAGE = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403
@@ -54,12 +60,14 @@ class _Gone(Exception):
 
 
 class SocketEndpoint:
-    """`/graphql` for WebSockets: who may connect, and by which protocol."""
+    """`/graphql` for WebSockets: who may connect, by which protocol, and how many."""
 
-    def __init__(self, services: Services, executor: Executor, allowed_origins: frozenset[str] = frozenset()) -> None:
+    def __init__(self, services: Services, admission: Admission, settings: Settings, connections: Connections) -> None:
         self.services = services
-        self.executor = executor
-        self.allowed_origins = allowed_origins
+        self.admission = admission
+        self.allowed_origins = settings.allowed_origins
+        self.limits = settings.limits
+        self.connections = connections
 
     async def serve(self, websocket: WebSocket) -> None:
         """Refuses a handshake, or serves the socket until it ends."""
@@ -69,7 +77,13 @@ class SocketEndpoint:
             await websocket.accept()  # a handshake that is refused tells nobody why
             await websocket.close(Closing.NO_SUBPROTOCOL, f"Subprotocol not acceptable: offer {SUBPROTOCOL}")
         else:
-            await _Socket(websocket, self.services, self.executor).serve()
+            socket = _Socket(websocket, self.services, self.admission, self.limits, self.connections)
+            try:
+                with self.connections.open(socket):
+                    await socket.serve()
+            except Full:
+                await websocket.accept(SUBPROTOCOL)
+                await websocket.close(Closing.TRY_LATER, f"{Ending.CROWDED}: try again later")
 
     def _is_allowed(self, websocket: WebSocket) -> bool:
         """Whether the page that connects is ours or one of those configured. What is no browser names none."""
@@ -95,15 +109,26 @@ def _host_of(origin: str) -> str | None:
 class _Socket:
     """One socket: tasks that each wait for something, and one end that any of them may bring about."""
 
-    def __init__(self, websocket: WebSocket, services: Services, executor: Executor) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        services: Services,
+        admission: Admission,
+        limits: Limits,
+        connections: Connections,
+    ) -> None:
         self.websocket = websocket
         self.services = services
-        self.executor = executor
+        self.admission = admission
+        self.limits = limits
+        self.connections = connections
         self.token = ""
         self.caller: Caller | None = None
         self.init_received = False
         self.operations: dict[str, asyncio.Task[None]] = {}
-        self.positions: dict[str, str] = {}  # of subscriptions, the revision of the last event that was taken
+        self.listeners: dict[str, Listener] = {}  # of the operations that are subscriptions
+        self._places = ExitStack()
+        self._messages = Buckets(limits.socket_burst, limits.socket_messages)
         self._sending = asyncio.Lock()  # one frame at a time: so no more than one waits for a slow reader
         self._tasks: set[asyncio.Task[None]] = set()
         self._unfinished: set[asyncio.Task[None]] = set()  # queries and mutations: what is begun is brought to its end
@@ -120,6 +145,7 @@ class _Socket:
                 await self._close(*ending)
         finally:
             self.end()
+            self._places.close()
             for task in self._tasks - self._unfinished:
                 task.cancel()
             if self._tasks:
@@ -129,6 +155,12 @@ class _Socket:
         """Ends the socket; without a code the client is gone already. The first to say so has its way."""
         if not self._end.done():
             self._end.set_result(None if code is None else (code, reason))
+
+    def leave(self, why: Ending) -> None:
+        """Ends the socket, and tells the client why and where to go on."""
+        reached = [listener.reached for listener in self.listeners.values() if listener.reached is not None]
+        position = f"resume after revision {min(reached)}" if reached else "begin again"
+        self.end(Closing.RESTART if why is Ending.RESTART else Closing.TRY_LATER, f"{why}: {position}")
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._guard(work))
@@ -163,19 +195,22 @@ class _Socket:
             if received["type"] != "websocket.receive":
                 self.end()
                 return
+            if self._messages.take(self, 1):
+                self.end(Closing.TOO_MANY, f"too many messages: at most {self.limits.socket_messages:g} a second")
+                return
             text = received.get("text")
             try:
                 if text is None:
                     raise ProtocolFault(400, "messages are text")
                 if len(text) > MAX_BODY:
                     raise ProtocolFault(413, f"a message has at most {MAX_BODY} characters")
-                await self._take(read_object(text))
+                await self._take(read_object(text), len(text))
             except ProtocolFault as fault:
                 self.end(Closing.BAD_MESSAGE, fault.message)
                 return
             await asyncio.sleep(0)  # whoever floods the socket waits in line with everybody else
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: dict[str, Any], size: int) -> None:
         match message.get("type"):
             case "connection_init":
                 await self._init(message.get("payload"))
@@ -184,7 +219,7 @@ class _Socket:
             case "pong":
                 return
             case "subscribe":
-                await self._subscribe(_read_id(message), message.get("payload"))
+                await self._subscribe(_read_id(message), message.get("payload"), size)
             case "complete":
                 self._forget(_read_id(message))
             case _:
@@ -203,18 +238,24 @@ class _Socket:
         self.caller = await self._authenticate()
         if self.caller is None:
             return self.end(Closing.FORBIDDEN, "Forbidden")
+        most = self.limits.max_caller_sockets
+        try:
+            self._places.enter_context(self.connections.open_for(self, ("sockets", self.caller.user), most))
+        except Full:
+            return self.end(Closing.TOO_MANY, f"at most {most} sockets at once")
         await self._send({"type": "connection_ack"})
         self._start(self._watch_caller(self.caller, seen))
         return None
 
-    async def _subscribe(self, id: str, payload: object) -> None:  # noqa: A002  # as the protocol calls it
+    async def _subscribe(self, id: str, payload: object, size: int) -> None:  # noqa: A002  # as the protocol calls it
         if self.caller is None:
             return self.end(Closing.UNAUTHORIZED, "Unauthorized")
         if id in self.operations:
             return self.end(Closing.ID_TAKEN, f"Subscriber for {id} already exists")
-        request = read_payload(payload)
-        if len(self.operations) >= MAX_OPERATIONS:
-            excess = Fault(f"at most {MAX_OPERATIONS} operations at once on a socket", FaultCode.BAD_REQUEST)
+        request = read_payload(payload, size=size)
+        most = self.limits.max_socket_operations
+        if len(self.operations) >= most:
+            excess = Fault(f"at most {most} operations at once on a socket", FaultCode.BAD_REQUEST)
             return await self._send({"type": "error", "id": id, "payload": _format([excess])})
         self.operations[id] = self._start(self._run(id, request, self.caller))
         return None
@@ -222,17 +263,14 @@ class _Socket:
     def _forget(self, id: str) -> None:  # noqa: A002
         """The client wants no more answers. What it asked to be done is done all the same."""
         task = self.operations.pop(id, None)
-        self.positions.pop(id, None)
+        self.listeners.pop(id, None)
         if task is not None and task not in self._unfinished:
             task.cancel()
 
     # ------------------------------------------------------------------ who
 
     async def _authenticate(self) -> Caller | None:
-        caller = await authenticate(self.services, self.token)
-        if caller is None or (caller.expires_at is not None and self.services.clock() >= caller.expires_at):
-            return None
-        return caller
+        return await authenticate_again(self.services, self.token)
 
     async def _watch_caller(self, caller: Caller, seen: int) -> None:
         """Ends the socket when its token ends, whether or not anything runs on it."""
@@ -256,16 +294,13 @@ class _Socket:
     async def _run(self, id: str, request: Request, caller: Caller) -> None:  # noqa: A002
         this = asyncio.current_task()
         try:
-            if self.executor.find_kind(request, caller) is OperationType.SUBSCRIPTION:
-                answers = self.executor.subscribe(self.services, caller, self._authenticate, request)
-                async with aclosing(answers):
-                    async for answer in answers:
-                        await self._send({"type": "next", "id": id, "payload": answer})
-                        self.positions[id] = answer["extensions"]["revision"]
+            assert this is not None
+            admitted = await self.admission.admit(caller, request, only=ANYTHING)
+            if admitted.kind is OperationType.SUBSCRIPTION:
+                await self._listen(id, Listener(self.services, caller, self._authenticate), admitted)
             else:
-                assert this is not None
                 self._unfinished.add(this)
-                await self._answer(id, request, this)
+                await self._answer(id, admitted, this)
             await self._send_last({"type": "complete", "id": id}, this)
         except SubscriptionEnded as ended:
             await self._send_last({"type": "error", "id": id, "payload": _format(ended.errors)}, this)
@@ -284,11 +319,18 @@ class _Socket:
             if self.operations.get(id) is this:
                 self._forget(id)
 
-    async def _answer(self, id: str, request: Request, this: asyncio.Task[None]) -> None:  # noqa: A002
+    async def _listen(self, id: str, listener: Listener, admitted: Admitted) -> None:  # noqa: A002
+        self.listeners[id] = listener
+        async with aclosing(self.admission.subscribe(listener, admitted)) as answers:
+            async for answer in answers:
+                await self._send({"type": "next", "id": id, "payload": answer})
+                listener.reached = int(answer["extensions"]["revision"])
+
+    async def _answer(self, id: str, admitted: Admitted, this: asyncio.Task[None]) -> None:  # noqa: A002
         caller = await self._authenticate()
         if caller is None:
             return self.end(Closing.FORBIDDEN, "Forbidden")
-        answer = await self.executor.run(self.services, caller, request)
+        answer = await self.admission.execute(caller, admitted)
         if self.operations.get(id) is this:
             await self._send({"type": "next", "id": id, "payload": answer})
         return None
@@ -299,7 +341,7 @@ class _Socket:
         """Sends what ends an operation, unless the client has ended it. From then on its id is free."""
         if self.operations.get(message["id"]) is this:
             del self.operations[message["id"]]
-            self.positions.pop(message["id"], None)
+            self.listeners.pop(message["id"], None)
             await self._send(message)
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -312,15 +354,11 @@ class _Socket:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await self.websocket.send_text(text)
             except TimeoutError:
-                self.end(Closing.TOO_SLOW, self._tell_position())
+                self.leave(Ending.TOO_SLOW)
                 raise _Gone from None
             except (WebSocketDisconnect, RuntimeError):
                 self.end()
                 raise _Gone from None
-
-    def _tell_position(self) -> str:
-        reached = [int(position) for position in self.positions.values()]
-        return f"too slow: resume after revision {min(reached)}" if reached else "too slow: begin again"
 
     async def _close(self, code: int, reason: str) -> None:
         """Tells the client why, if it listens."""

@@ -11,6 +11,7 @@ from app.services import listening as follow
 from app.services.callers import revoke_token
 from app.services.context import Services
 from app.web import sockets
+from app.web.connections import Ending
 from tests.factories import CURSOR_KEY, Gateway, holder
 from tests.sockets import PROMPTLY, Client, connecting, known, listening, serving
 
@@ -37,6 +38,7 @@ async def test_an_event_is_the_entry_of_its_revision(world: Gateway, address: st
         message = await client.receive()
 
     (entry,) = (await world.gql(f"{{ auditLog(first: 1) {{ edges {{ node {{ {whole} }} }} }} }}"))["auditLog"]["edges"]
+    assert message["payload"]["extensions"].pop("cost")["requested"] > 0
     assert message == {
         "type": "next", "id": "1",
         "payload": {"data": {"changes": entry["node"]}, "extensions": {"revision": str(before + 1)}},
@@ -208,18 +210,18 @@ async def test_a_slow_reader_is_told_to_resume_and_nothing_is_kept_for_it(
     for number in range(total):
         await world.create_user(f"user{number}", displayName="x" * 80)
     read, told = list[int](), asyncio.Event()
-    find_next_entry, tell_position = follow.find_next_entry, sockets._Socket._tell_position
+    find_next_entry, leave = follow.find_next_entry, sockets._Socket.leave
 
     async def find(reading, revision):  # type: ignore[no-untyped-def]
         read.append(revision)
         return await find_next_entry(reading, revision)
 
-    def tell(socket: sockets._Socket) -> str:
+    def tell(socket: sockets._Socket, why: Ending) -> None:
         told.set()
-        return tell_position(socket)
+        leave(socket, why)
 
     monkeypatch.setattr(follow, "find_next_entry", find)
-    monkeypatch.setattr(sockets._Socket, "_tell_position", tell)
+    monkeypatch.setattr(sockets._Socket, "leave", tell)
     monkeypatch.setattr(sockets, "SEND_TIMEOUT_S", 0.3)
     async with serving(world.services, send_buffer=4096) as address:
         async with known(address, world.token, max_queue=1, receive_buffer=4096) as client:

@@ -51,6 +51,7 @@ async def test_an_event_tells_who_when_and_what(world: Gateway, address: str) ->
             "after": {"text": after},
         }  # fmt: skip
         event = {"revision": str(at), "user": {"userName": "cleo"}, "differences": [found]}
+        assert message["payload"]["extensions"].pop("cost")["requested"] > 0
         assert message == {
             "type": "next", "id": "1",
             "payload": {"data": {"rightsChanged": event}, "extensions": {"revision": str(at)}},
