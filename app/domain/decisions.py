@@ -137,7 +137,7 @@ def read_question(
 
 def _read_asked(node: Permission | Operation, asked: ValueInput) -> Value | None:
     if isinstance(node, Operation):
-        if (asked.field, asked.given) in {("on", True), ("full", True), ("text", "on")}:
+        if (asked.field, asked.given) in [("on", True), ("full", True), ("text", "on")]:  # a list of names may be given
             return None
         raise InvalidValue("an operation is open or not", expected="`on: true`, or no value at all")
     value = asked.read(node.value_type)

@@ -133,6 +133,8 @@ async def test_at_least_so_much(world: Gateway, at_least: dict[str, Any] | None,
         (RECORDINGS, {"scopes": []}),
         ("desk.reports.open_real_time", {"level": "Modify"}),
         ("desk.reports.open_real_time", {"on": False}),
+        ("desk.reports.open_real_time", {"scopes": ["own", "all"]}),
+        ("desk.reports.open_real_time", {"members": ["a"]}),
     ],
 )
 async def test_a_value_that_does_not_fit_is_a_fault_of_the_question(
