@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.catalogs.feeds import Fault, FeedFormat, Kind, read_feed
+from app.catalogs.feeds import Fault, FeedFormat, Kind, json_lines, read_feed
+from app.catalogs.feeds.faults import Place
 from app.domain.contracts import AccessLevel
 from app.domain.holders import TeamKind
 from app.domain.references import Ref
@@ -232,6 +233,46 @@ def test_an_entry_reads_back_from_its_line(count: int) -> None:
         assert list(read_feed([write_line(entry, short=short).encode()], FeedFormat.JSON_LINES)) == [entry]
 
     run(count, statement, entry=entries, short=st.booleans())
+
+
+@law
+def test_a_line_reads_alike_fast_and_with_care(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is sent twice, spaced, nested or misspelt: the fast way takes it as the other does, or leaves it."""
+    fast = 0
+
+    def statement(pieces: list[str], commas: list[str], wrapped: bool) -> None:
+        nonlocal fast
+        text = "{" + "".join(map("".join, zip(pieces, [*commas[: len(pieces) - 1], ""], strict=False))) + "}"
+        line = (f'{{"user": {text}}}' if wrapped else text).encode("utf-8", "surrogatepass")
+        read = list(read_feed([line], FeedFormat.JSON_LINES))
+        with monkeypatch.context() as patched:
+            patched.setattr(json_lines, "_read_plain", lambda _line, _place: None)
+            careful = list(read_feed([line], FeedFormat.JSON_LINES))
+        fast += json_lines._read_plain(line, Place.at_line(1)) is not None
+        assert list(map(describe, read)) == list(map(describe, careful))
+
+    pieces = st.lists(st.sampled_from(PIECES), max_size=6)
+    usual = pieces.map(lambda more: ['"externalId":"e1"', '"userName":"ida"', *more])
+    commas = st.lists(st.sampled_from([",", ", ", " , "]), min_size=8, max_size=8)
+    run(count, statement, pieces=usual | pieces, commas=commas, wrapped=st.booleans())
+    assert fast > count // 20
+
+
+PIECES = [
+    '"externalId": "e1"', '"externalId" :"e1"', '"externalId": ""', '"userName": "ida"', '"userName": " ida"',
+    '"userName": 7', '"displayName": "Ida B"', '"displayName": "Ida "', '"displayName": null', '"displayName": "Äda"',
+    '"displayName": ":"', '"displayName": "a\\u0022b"', '"displayName": "\ud800"', '"email": "ida@example.org"',
+    '"email": "ida@"', '"email": null', '"active": true', '"active": false', '"active": 1', '"active": NaN',
+    '"roles": ["agent"]', '"roles": [{"role": "agent", "contract": "C-1"}]',
+    '"roles": [{"role": "agent", "role": "b"}]',
+    '"roles": [{"role": "agent", "contract": null}]', '"roles": {}', '"roles": null', '"roles": [["agent"]]',
+    '"teams": ["support", "night"]', '"teams": []', '"access": ["C-1:pbx:USER"]', '"access": ["C-1:pbx"]',
+    '"user": {"externalId": "e2"}', '"nonsense": 1', '"e": 123456789012345678901234567890', '"x": [[[[]]]]',
+]  # fmt: skip
+
+
+def describe(item: object) -> object:
+    return (type(item), asdict(item)) if isinstance(item, Fault | UserDesired) else item
 
 
 @law

@@ -6,7 +6,7 @@ from app.domain.holders import UserId
 from app.domain.sync.brake import find_managed
 from app.domain.sync.diff import SyncPlan, diff
 from app.domain.sync.items import Teller, fingerprint_plan
-from app.domain.sync.skimming import Standing, skim
+from app.domain.sync.skimming import UNIT, Standing, skim
 from app.domain.sync.units import Directory
 from app.domain.world import World
 from tests.domain.test_sync_laws import on_random_feeds
@@ -58,7 +58,7 @@ def test_whoever_is_listed_as_they_are_is_set_aside() -> None:
         standing = Standing.of(feed.world, SOURCE)
         apart = standing.dated | {contract.owner for contract in feed.world.contracts.values()}
         skimmed = skim(Directory(feed.current()), standing, users)
-        own = {name for name, line in standing.lines.items() if line.id not in apart}
+        own = {name for name, line in standing.lines.items() if line.partition(UNIT)[0] not in apart}
         idle = {entry.subject for entry in users if entry.external_id in own} - touched
         found.append((len(idle), len(idle & {entry.subject for entry in skimmed.left})))
 

@@ -14,7 +14,7 @@ from app.catalogs.feeds.faults import Fault, Kind, Place, list_names, refuse_unk
 from app.domain.contracts import AccessLevel
 from app.domain.errors import InvalidValue
 from app.domain.holders import TeamKind
-from app.domain.names import read_email, read_name, read_text, show
+from app.domain.names import MAX_NAME, read_email, read_name, read_text, show
 from app.domain.references import Attribute, Ref
 from app.domain.sync.desired import (
     AssignmentDesired,
@@ -64,6 +64,84 @@ def read_entry(kind: Kind, data: Any, place: Place, *, problems: Sequence[Fault]
         yield problem
     for fault in form.faults[:_MAX_FAULTS]:
         yield place.fault(fault.message, fault.expected, *fault.path, kind=kind, key=key)
+
+
+def read_plain_user(data: dict[str, Any], place: Place) -> tuple[UserDesired, int] | None:
+    """A person of whom nothing is wrong or unusual, and how many texts, keys included, that takes.
+
+    None: `read_entry` has to look. So it is wherever a name is not of ASCII alone, and an item was not met before.
+    """
+    given = data.get
+    external_id, user_name = given("externalId"), given("userName")
+    texts = len(data) + 2
+    if not (_is_plain(external_id) and _is_plain(user_name)):
+        return None
+    fields = 2
+    display_name: Patch = UNCHANGED
+    email: Patch = UNCHANGED
+    if "displayName" in data:
+        fields += 1
+        display_name = data["displayName"]
+        if display_name is not None:
+            texts += 1
+            if not _is_plain(display_name):
+                return None
+    if "email" in data:
+        fields += 1
+        email = data["email"]
+        if email is not None:
+            texts += 1
+            if not _is_plain(email) or " " in email or not 0 < email.rfind("@") < len(email) - 1:
+                return None
+    active = True
+    if "active" in data:
+        fields += 1
+        active = data["active"]
+        if type(active) is not bool:
+            return None
+    lists: list[tuple[Any, ...] | None] = []
+    for name, memory in _LISTS:
+        items = given(name)
+        if items is None:
+            fields += name in data
+            lists.append(None)
+            continue
+        fields += 1
+        if type(items) is not list:
+            return None
+        known = []
+        for item in items:
+            if type(item) is str:
+                like, size = item, 1
+            elif type(item) is dict:
+                like, size = tuple(item.items()), 2 * len(item)
+            else:
+                return None
+            try:
+                known.append(memory[like])
+            except (KeyError, TypeError):  # not met before, or holding more than texts
+                return None
+            texts += size
+        lists.append(tuple(known))
+    if fields != len(data):
+        return None
+    roles, teams, access = lists
+    person = UserDesired(
+        path=place.path, external_id=external_id, user_name=user_name, display_name=display_name, email=email,
+        active=active, roles=roles, teams=teams, access=access,
+    )  # fmt: skip
+    return person, texts
+
+
+def _is_plain(text: Any) -> bool:
+    """Whether a text is a name as most are: such `read_name` gives back as it came."""
+    return (
+        type(text) is str
+        and text.isascii()
+        and text.isprintable()
+        and 0 < len(text) <= MAX_NAME
+        and text[0] != " " != text[-1]
+    )
 
 
 def find_key(kind: Kind, data: Any) -> str | None:
@@ -250,6 +328,7 @@ _KEYS: dict[Any, Ref] = {}
 _ASSIGNMENTS: dict[Any, AssignmentDesired] = {}
 _ACCESS: dict[Any, LevelDesired] = {}
 _GRANTS: dict[Any, GrantDesired] = {}
+_LISTS: tuple[tuple[str, dict[Any, Any]], ...] = (("roles", _ASSIGNMENTS), ("teams", _KEYS), ("access", _ACCESS))
 _LEVELS = {str(level): level for level in AccessLevel}
 _TEAM_KINDS = {str(kind): kind for kind in TeamKind}
 

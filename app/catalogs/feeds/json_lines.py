@@ -1,14 +1,20 @@
-"""JSON Lines: on each line `{"user": {...}}`, `{"role": {...}}`, `{"team": {...}}`, or a person without a wrapping."""
+"""JSON Lines: on each line `{"user": {...}}`, `{"role": {...}}`, `{"team": {...}}`, or a person without a wrapping.
+
+Nearly every line of a long feed is a person like any other. Those are read in a fraction of the time by `_read_plain`,
+which takes no line of which it is not sure; all others are read with care.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.catalogs.feeds.entries import FIELDS, KEYS, read_entry
+import orjson
+
+from app.catalogs.feeds.entries import FIELDS, KEYS, read_entry, read_plain_user
 from app.catalogs.feeds.faults import Fault, Kind, Place, refuse_unknown
 from app.catalogs.feeds.lines import MAX_LINE, LongLine, decode, split_lines
 from app.domain.names import show
-from app.domain.sync.desired import Entry
+from app.domain.sync.desired import Entry, UserDesired
 
 WRAPPINGS = {"user": Kind.USERS, "role": Kind.ROLES, "team": Kind.TEAMS}
 _NAMING = frozenset({*WRAPPINGS, *KEYS.values()})  # names on which it hangs whose entry a line is
@@ -67,8 +73,33 @@ def read_json_lines(pieces: Iterable[bytes]) -> Iterator[Entry | Fault | Kind]:
         place = Place.at_line(number)
         if isinstance(line, LongLine):
             yield place.fault("the line is too long", f"at most {MAX_LINE} bytes")
+        elif (person := _read_plain(line, place)) is not None:
+            yield person
         elif line and not line.isspace():
             yield from _read_line(reader, line, place)
+
+
+def _read_plain(line: bytes, place: Place) -> UserDesired | None:
+    """The person of a line that is as lines are; None: it has to be read with care.
+
+    The parser that is faster takes the latter of two equal keys. Without a backslash two quotes stand around each text,
+    so that nothing was dropped where there are twice as many quotes as there are texts in what it gives.
+    """
+    if b"\\" in line:
+        return None
+    try:
+        data = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if type(data) is not dict:
+        return None
+    texts = 0
+    if len(data) == 1 and type(data.get("user")) is dict:
+        data, texts = data["user"], 1
+    found = read_plain_user(data, place)
+    if found is None or line.count(b'"') != 2 * (texts + found[1]):
+        return None
+    return found[0]
 
 
 def _read_line(reader: Json, line: bytes, place: Place) -> Iterator[Entry | Fault]:

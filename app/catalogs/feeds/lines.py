@@ -32,15 +32,16 @@ def _cut(pieces: Iterable[bytes]) -> Iterator[bytes | LongLine]:
     quotes = 0  # in what is not held any more
     skipping = False
     for piece in pieces:
-        start = 0
-        while (end := piece.find(b"\n", start)) >= 0:
-            if skipping or len(held) + end - start > MAX_LINE:
-                yield LongLine(quotes + held.count(b'"') + piece.count(b'"', start, end))
+        *ended, last = piece.split(b"\n")
+        for line in ended:
+            if skipping or len(held) + len(line) > MAX_LINE:
+                yield LongLine(quotes + held.count(b'"') + line.count(b'"'))
             else:
-                yield bytes(held) + piece[start:end] if held else piece[start:end]
-            held.clear()
-            quotes, skipping, start = 0, False, end + 1
-        held += piece[start:]
+                yield bytes(held) + line if held else line
+            if held or skipping:
+                held.clear()
+                quotes, skipping = 0, False
+        held += last
         if skipping or len(held) > MAX_LINE:
             quotes += held.count(b'"')
             held.clear()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    not_,
     or_,
     select,
     tuple_,
@@ -55,12 +57,13 @@ from app.domain.sync.brake import Managed
 from app.domain.sync.desired import SyncMode
 from app.domain.sync.keeping import read_error, read_item, render_error, render_item
 from app.domain.sync.runs import SyncAction, SyncCounts, SyncItem, SyncRun, SyncStatus
-from app.domain.sync.skimming import SEPARATOR, Line, Standing
+from app.domain.sync.skimming import SEPARATOR, UNIT, Standing
 
 RUNS = tables.table_of(tables.SyncRunRow)
 ITEMS = tables.table_of(tables.SyncItemsRow)
 FEEDS = tables.table_of(tables.SyncFeedRow)
 ENTRIES = tables.table_of(tables.AuditEntryRow)
+RECORD = "\x1e"  # between rows that are read as one text; no name and no id has a control character
 BLOCK = 1000  # items of a block: some tens of kilobytes, read in a millisecond or two
 _SOURCED: tuple[type, ...] = (User, Role, Team, Grant, Limit, Assignment, Membership, Access)
 _GIVEN: tuple[tuple[type, str], ...] = (
@@ -259,36 +262,40 @@ class Sync:
         return frozenset(found)
 
     async def read_standing(self, source: str) -> Standing:
-        """What a source has, without making records of it. The database puts the rows of a person together."""
-        managed: Counter[type] = Counter()
-        words: dict[type, dict[str, str]] = {}
-        people: set[str] = set()
-        dated: set[str] = set()
+        """What a source has, without making records of it.
+
+        The database puts the rows of a person together, and all of a kind into one text: for each row that it handed
+        over by itself it would wait in line with whatever works beside it.
+        """
+        told: dict[type, tuple[str | None, int | None, str | None]] = {}
         for kind, column in _GIVEN:
             table = tables.table_of(TABLE_OF[kind])
-            holder, mine = table.c[column], self.reader.known(table) & (table.c.source == source)
             said = _say(table, kind) if kind in _SAID else literal("")
             has_window = table.c.valid_from.is_not(None) | table.c.valid_until.is_not(None)
-            statement = select(
-                holder, func.count(), func.aggregate_strings(said, SEPARATOR), func.max(case((has_window, 1), else_=0))
-            )
-            rows: Sequence[Sequence[Any]] = await self.reader.tuples(statement.where(mine).group_by(holder))
-            words[kind] = {one: text for one, _, text, _ in rows}
-            managed[kind] = sum(number for _, number, _, _ in rows)
-            people.update(words[kind])
-            dated.update(one for one, _, _, windows in rows if windows)
+            mine = self.reader.known(table) & (table.c.source == source)
+            of = (
+                select(
+                    table.c[column].label("holder"), func.count().label("rows"),
+                    func.max(case((has_window, 1), else_=0)).label("windows"),
+                    func.aggregate_strings(said, SEPARATOR).label("said"),
+                ).where(mine).group_by(table.c[column]).subquery()
+            )  # fmt: skip
+            ((words, rows, dated),) = await self.reader.tuples(select(
+                func.aggregate_strings(of.c.holder + UNIT + of.c.said, RECORD), func.sum(of.c.rows),
+                func.aggregate_strings(case((of.c.windows == 1, of.c.holder)), RECORD),
+            ))  # fmt: skip
+            told[kind] = words, rows, dated
         users = tables.table_of(tables.UserRow)
-        shown = ("external_id", "id", "user_name", "display_name", "email", "status", "kind")
-        found: Sequence[Sequence[Any]] = await self.reader.tuples(
-            select(*(users.c[name] for name in shown)).where(self.reader.known(users) & (users.c.source == source))
-        )
-        people = {one for one in people if one.startswith(f"{PREFIX_OF[User]}_")} | {row[1] for row in found}
-        return Standing(
-            lines={row[0]: Line(*row[1:6]) for row in found if row[0] is not None and row[6] == UserKind.PERSON},
-            assignments=words[Assignment], memberships=words[Membership], access=words[Access],
-            dated=frozenset(dated),
-            managed=Managed(managed, frozenset(people), sum(row[5] == UserStatus.ACTIVE for row in found)),
-        )  # fmt: skip
+        shown = [users.c[name] for name in ("external_id", "id", "user_name", "display_name", "email", "status")]
+        mine = self.reader.known(users) & (users.c.source == source)
+        is_listed = users.c.external_id.is_not(None) & (users.c.kind == UserKind.PERSON)
+        line = reduce(lambda text, column: text + UNIT + func.coalesce(column, ""), shown[1:], shown[0])
+        ((lines, others, active),) = await self.reader.tuples(select(
+            func.aggregate_strings(case((is_listed, line)), RECORD),
+            func.aggregate_strings(case((not_(is_listed), users.c.id)), RECORD),
+            func.sum(case((users.c.status == UserStatus.ACTIVE, 1), else_=0)),
+        ).where(mine))  # fmt: skip
+        return await asyncio.to_thread(_read_standing, told, lines, others, int(active or 0))
 
     async def count_managed(self) -> Counter[str]:
         """How many people, roles, teams and rows each source manages; what people do by hand is no source."""
@@ -395,6 +402,29 @@ def _find_blocks(blocks: Sequence[Mapping[str, int]], action: SyncAction | None,
             block > first or after < 0
         ):  # of the block that a slice begins in the middle of, nobody knows how many follow
             sure += here
+
+
+def _read_standing(
+    told: Mapping[type, tuple[str | None, int | None, str | None]], lines: str | None, others: str | None, active: int
+) -> Standing:
+    """What a source has: of each kind the words of its rows, how many they are, and whose have windows."""
+    words = {kind: dict(row.split(UNIT, 1) for row in _split(said)) for kind, (said, _, _) in told.items()}
+    listed = dict(row.split(UNIT, 1) for row in _split(lines))
+    holders = {one for of in words.values() for one in of}
+    people = {one for one in holders if one.startswith(f"{PREFIX_OF[User]}_")}
+    people.update(line.partition(UNIT)[0] for line in listed.values())
+    people.update(_split(others))
+    rows = Counter({kind: int(number or 0) for kind, (_, number, _) in told.items()})
+    return Standing(
+        lines=listed, assignments=words[Assignment], memberships=words[Membership], access=words[Access],
+        dated=frozenset(one for _, _, dated in told.values() for one in _split(dated)),
+        managed=Managed(rows, frozenset(people), active),
+    )  # fmt: skip
+
+
+def _split(told: str | None) -> list[str]:
+    """The rows of a text; none where there is none."""
+    return told.split(RECORD) if told else []
 
 
 def _say(table: Table, kind: type) -> ColumnElement[str]:

@@ -18,6 +18,7 @@ from app.domain.wishes.users import Unchanged
 from app.domain.world import World
 
 SEPARATOR = "\n"  # between the words of several rows
+UNIT = "\x1f"  # between what is told of a person; no name and no id has a control character
 Words = Mapping[str, str]  # by the id of a person: what the rows of one kind say, row by row
 
 
@@ -32,20 +33,23 @@ def _spell(value: object) -> str:
 
 
 class Line(NamedTuple):
-    """A person whom the source manages, as far as a feed tells of them."""
+    """A person whom the source manages, as far as a feed tells of them; without an address `email` is empty."""
 
-    id: UserId
+    id: str
     user_name: str
     display_name: str
-    email: str | None
+    email: str
     status: str
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a source has: its people by external id, and what its rows say, but for `dated` people, who have windows."""
+    """What a source has: its people by external id, and what its rows say, but for `dated` people, who have windows.
 
-    lines: Mapping[str, Line] = field(default_factory=dict)
+    A line is the text of a `Line`, joined by `UNIT`: of a hundred thousand most are compared as they are.
+    """
+
+    lines: Mapping[str, str] = field(default_factory=dict)
     assignments: Words = field(default_factory=dict)
     memberships: Words = field(default_factory=dict)
     access: Words = field(default_factory=dict)
@@ -65,7 +69,7 @@ class Standing:
                         dated.add(user)
         words = {kind: {user: SEPARATOR.join(told) for user, told in of.items()} for kind, of in said.items()}
         lines = {
-            user.external_id: Line(user.id, user.user_name, user.display_name, user.email, user.status)
+            user.external_id: UNIT.join(Line(user.id, user.user_name, user.display_name, user.email or "", user.status))
             for user in world.users.values()
             if user.source == source and user.external_id is not None and user.kind is UserKind.PERSON
         }
@@ -95,11 +99,11 @@ def skim(directory: Directory, standing: Standing, entries: Iterable[UserDesired
         if subject in listed:
             twice.add(subject)
         listed.add(subject)
-        line = skimmer.find_same(entry)
-        if line is None:
+        user = skimmer.find_same(entry)
+        if user is None:
             left.append(entry)
         else:
-            settled[subject] = line.id
+            settled[subject] = user
     if twice:
         left = [entry for entry in entries if entry.subject in twice or entry.subject not in settled]
     return Skimmed(frozenset(one for subject, one in settled.items() if subject not in twice), tuple(left))
@@ -113,44 +117,58 @@ class _Skimmer:
         self.standing = standing
         self.people = People(directory.current, directory, take_over=False)
         self.owners = {contract.owner for contract in directory.current.world.contracts.values()}
-        self._known: dict[int, tuple[object, RowKey, str]] = {}
+        self._items: dict[int, tuple[object, RowKey, str]] = {}
+        self._lists: dict[tuple[int, ...], tuple[tuple[object, ...], tuple[str, ...] | None]] = {}
 
-    def find_same(self, entry: UserDesired) -> Line | None:
+    def find_same(self, entry: UserDesired) -> UserId | None:
         """The person who is exactly as an entry has them; None where there may be something to do, or to tell."""
-        line = self.standing.lines.get(entry.external_id or "")
-        if line is None or not _is_as_listed(entry, line):
+        standing = self.standing
+        line = standing.lines.get(entry.external_id or "")
+        if line is None or entry.id is not None:
             return None
-        if line.id in self.standing.dated or line.id in self.owners:
+        user, _, told = line.partition(UNIT)
+        if told != _tell(entry) and not _is_as_listed(entry, Line(*line.split(UNIT))):
+            return None
+        if user in standing.dated or user in self.owners:
             return None
         for items, find, rows in (
-            (entry.roles, self._find_role, self.standing.assignments),
-            (entry.teams, self._find_team, self.standing.memberships),
-            (entry.access, self._find_level, self.standing.access),
+            (entry.roles, self._find_role, standing.assignments),
+            (entry.teams, self._find_team, standing.memberships),
+            (entry.access, self._find_level, standing.access),
         ):
-            if items is not None and not self._says(items, find, rows.get(line.id)):
+            if items is not None and not self._says(items, find, rows.get(user)):
                 return None
-        return line
+        return UserId(user)
 
-    def _says(self, items: Iterable[object], find: Callable[[Any], RowKey], said: str | None) -> bool:
+    def _says(self, items: tuple[object, ...], find: Callable[[Any], RowKey], said: str | None) -> bool:
         """Whether items are plain, without a fault, and say what rows say."""
+        same = tuple(map(id, items))  # they are held here, so that no other has their ids
+        if same not in self._lists:
+            self._lists[same] = items, self._word(items, find)
+        words = self._lists[same][1]
+        if words is None:
+            return False
+        if said is None:
+            return not words
+        return SEPARATOR.join(words) == said or set(words) == set(said.split(SEPARATOR))
+
+    def _word(self, items: tuple[object, ...], find: Callable[[Any], RowKey]) -> tuple[str, ...] | None:
+        """What items say, each in a word; None where one is not plain."""
         words: list[str] = []
         places: set[RowKey] = set()
         for item in items:
-            known = self._known.get(id(item))
-            if known is None or known[0] is not item:
+            known = self._items.get(id(item))
+            if known is None:
                 try:
                     key = find(item)
                 except DomainError:
-                    return False
+                    return None
                 if key[2] is not None or key[3] is not None:
-                    return False
-                known = self._known[id(item)] = (item, key, word_of(key))
+                    return None
+                known = self._items[id(item)] = (item, key, word_of(key))
             places.add(known[1][:2])
             words.append(known[2])
-        if said is None:
-            return not words
-        same = SEPARATOR.join(words) == said or set(words) == set(said.split(SEPARATOR))
-        return same and len(places) == len(set(words))  # of two levels in one product neither is plain
+        return tuple(words) if len(places) == len(set(words)) else None  # of two levels in one product neither is plain
 
     def _find_role(self, item: AssignmentDesired) -> RowKey:
         return self.directory.key_of_assignment(item, Unit("user", "", ()))
@@ -167,13 +185,19 @@ class _Skimmer:
         return key
 
 
+def _tell(entry: UserDesired) -> str | None:
+    """What a `Line` has after the id, where an entry gives all of it: somebody active, with a name and an address."""
+    name, email = entry.display_name, entry.email
+    if entry.active and type(name) is str and type(email) is str:
+        return f"{entry.user_name}{UNIT}{name}{UNIT}{email}{UNIT}{UserStatus.ACTIVE.value}"
+    return None
+
+
 def _is_as_listed(entry: UserDesired, line: Line) -> bool:
     """Whether the attributes that an entry gives are those of a person."""
-    if entry.id is not None or entry.user_name != line.user_name:
+    if entry.user_name != line.user_name or entry.active is not (line.status == UserStatus.ACTIVE):
         return False
-    if entry.active is not (line.status == UserStatus.ACTIVE):
-        return False
-    if not isinstance(entry.email, Unchanged) and entry.email != line.email:
+    if not isinstance(entry.email, Unchanged) and (entry.email or "") != line.email:
         return False
     shown = entry.display_name
     return isinstance(shown, Unchanged) or (shown if shown is not None else entry.user_name) == line.display_name

@@ -86,7 +86,8 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
             if kept.run.status is SyncStatus.APPLIED:
                 return SyncAnswer(run=kept.run)
             _refuse_as_it_is(kept, options)
-        answer = await _apply(_Application(services, caller, kept, options))
+        with pausing_collection():  # until all that was worked out is let go
+            answer = await _apply(_Application(services, caller, kept, options))
         services.sketches.forget(run)
         return answer
     except Refused as refused:

@@ -14,7 +14,7 @@ _NOUNS = {Kind.USERS: "user", Kind.ROLES: "role", Kind.TEAMS: "team", None: None
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed as it came. `parts` are read twice: for the plan, and to be kept with it. `size` in bytes, where known."""
+    """A feed as it came, in parts. `size` in bytes, where known."""
 
     format: FeedFormat
     parts: Iterable[bytes]

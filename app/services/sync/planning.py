@@ -112,6 +112,13 @@ async def plan_sync(
 
     `progress` hears what is being done, each time something else begins.
     """
+    with pausing_collection():  # until all that was read of a long feed is let go
+        return await _plan_sync(services, caller, feed, options=options, progress=progress)
+
+
+async def _plan_sync(
+    services: Services, caller: Caller, feed: Feed, *, options: PlanOptions, progress: Progress
+) -> SyncAnswer:
     try:
         options = _check(options)
         async with services.reading(caller) as reading:
@@ -120,7 +127,8 @@ async def plan_sync(
             if kept is not None:
                 return kept
             progress(Phase.READING)
-            known, standing = await _read_beside(reading, feed, options)
+            parts: list[bytes] = []
+            known, standing = await _read_beside(reading, replace(feed, parts=_keep(feed.parts, parts)), options)
             packed: list[tuple[str, bytes]] = []
             draft = await draft_plan(
                 reading, known, desired=known.desired(options.source, take_over=options.take_over),
@@ -136,7 +144,6 @@ async def plan_sync(
         refusals=cut_refusals([*draft.refusals, *draft.errors]), format=feed.format,
     )  # fmt: skip
     progress(Phase.KEEPING)
-    parts = await work_aside(lambda: list(_compress(feed.parts)))
     try:
         async with services.database.writing(services.catalog) as unit:
             now = services.clock()
@@ -157,12 +164,19 @@ async def plan_sync(
 
 
 async def _read_beside(reading: Reading, feed: Feed, options: PlanOptions) -> tuple[ReadFeed, Standing | None]:
-    """Reads a feed; of a long one what its source has as well, which the database looks up meanwhile."""
+    """Reads a feed to its end; of a long one what its source has as well, which the database looks up meanwhile."""
+
+    def read_all() -> ReadFeed:
+        known = read(feed)
+        for _ in feed.parts:  # a document that is too long was given up before its end
+            continue
+        return known
+
     if feed.size < LONG or options.take_over:
-        return await work_aside(read, feed), None
+        return await work_aside(read_all), None
     standing = asyncio.ensure_future(reading.unit.sync.read_standing(options.source))
     try:
-        return await work_aside(read, feed), await standing
+        return await work_aside(read_all), await standing
     finally:
         await asyncio.wait([standing])
 
@@ -248,17 +262,18 @@ def _make_run(reading: Reading, caller: Caller, options: PlanOptions, draft: Dra
     )  # fmt: skip
 
 
-def _compress(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """A feed in parts of about one size, each compressed."""
+def _keep(parts: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
+    """The parts of a feed as they are read; once all are, they are `kept`, each compressed, of about one size."""
     waiting, size = [], 0
     for part in parts:
+        yield part
         waiting.append(part)
         size += len(part)
         if size >= PART:
-            yield zlib.compress(b"".join(waiting), 1)
+            kept.append(zlib.compress(b"".join(waiting), 1))
             waiting, size = [], 0
     if waiting:
-        yield zlib.compress(b"".join(waiting), 1)
+        kept.append(zlib.compress(b"".join(waiting), 1))
 
 
 def fingerprint_feed(feed: Feed, options: PlanOptions) -> str:
