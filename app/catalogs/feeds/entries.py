@@ -72,7 +72,7 @@ def read_plain_user(data: dict[str, Any], place: Place) -> tuple[UserDesired, in
     None: `read_entry` has to look. So it is wherever a name is not of ASCII alone, and an item was not met before.
     """
     given = data.get
-    external_id, user_name = given("externalId"), given("userName")
+    external_id, user_name = given("externalId"), given("userName", "")
     texts = len(data) + 2
     if not (_is_plain(external_id) and _is_plain(user_name)):
         return None
@@ -88,10 +88,10 @@ def read_plain_user(data: dict[str, Any], place: Place) -> tuple[UserDesired, in
                 return None
     if "email" in data:
         fields += 1
-        email = data["email"]
-        if email is not None:
+        address = email = data["email"]
+        if address is not None:
             texts += 1
-            if not _is_plain(email) or " " in email or not 0 < email.rfind("@") < len(email) - 1:
+            if not _is_plain(address) or " " in address or not 0 < address.rfind("@") < len(address) - 1:
                 return None
     active = True
     if "active" in data:
@@ -111,17 +111,14 @@ def read_plain_user(data: dict[str, Any], place: Place) -> tuple[UserDesired, in
             return None
         known = []
         for item in items:
-            if type(item) is str:
-                like, size = item, 1
-            elif type(item) is dict:
-                like, size = tuple(item.items()), 2 * len(item)
-            else:
+            is_object = type(item) is dict
+            if not is_object and type(item) is not str:
                 return None
             try:
-                known.append(memory[like])
+                known.append(memory[tuple(item.items()) if is_object else item])
             except (KeyError, TypeError):  # not met before, or holding more than texts
                 return None
-            texts += size
+            texts += 2 * len(item) if is_object else 1
         lists.append(tuple(known))
     if fields != len(data):
         return None

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import reduce
 from typing import Any
 
 from sqlalchemy import (
@@ -280,21 +279,25 @@ class Sync:
                     func.aggregate_strings(said, SEPARATOR).label("said"),
                 ).where(mine).group_by(table.c[column]).subquery()
             )  # fmt: skip
-            ((words, rows, dated),) = await self.reader.tuples(select(
+            in_all: list[ColumnElement[Any]] = [
                 func.aggregate_strings(of.c.holder + UNIT + of.c.said, RECORD), func.sum(of.c.rows),
                 func.aggregate_strings(case((of.c.windows == 1, of.c.holder)), RECORD),
-            ))  # fmt: skip
-            told[kind] = words, rows, dated
+            ]  # fmt: skip
+            found: Sequence[Sequence[Any]] = await self.reader.tuples(select(*in_all))
+            told[kind] = found[0][0], found[0][1], found[0][2]
         users = tables.table_of(tables.UserRow)
         shown = [users.c[name] for name in ("external_id", "id", "user_name", "display_name", "email", "status")]
         mine = self.reader.known(users) & (users.c.source == source)
         is_listed = users.c.external_id.is_not(None) & (users.c.kind == UserKind.PERSON)
-        line = reduce(lambda text, column: text + UNIT + func.coalesce(column, ""), shown[1:], shown[0])
-        ((lines, others, active),) = await self.reader.tuples(select(
+        line: ColumnElement[Any] = shown[0]
+        for one in shown[1:]:
+            line = line + UNIT + func.coalesce(one, "")
+        of_people: list[ColumnElement[Any]] = [
             func.aggregate_strings(case((is_listed, line)), RECORD),
             func.aggregate_strings(case((not_(is_listed), users.c.id)), RECORD),
             func.sum(case((users.c.status == UserStatus.ACTIVE, 1), else_=0)),
-        ).where(mine))  # fmt: skip
+        ]
+        lines, others, active = list((await self.reader.tuples(select(*of_people).where(mine)))[0])
         return await asyncio.to_thread(_read_standing, told, lines, others, int(active or 0))
 
     async def count_managed(self) -> Counter[str]:
