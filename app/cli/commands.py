@@ -22,6 +22,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.cli.backups import backup, restore
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
@@ -67,6 +68,8 @@ def cli() -> None:
 
 
 cli.add_command(sync)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 def main() -> None:
