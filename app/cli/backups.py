@@ -36,7 +36,7 @@ def backup(file: Path) -> None:
 @click.command()
 @click.argument("file", type=_FILE)
 def restore(file: Path) -> None:
-        raise DatabaseFault("the database is no SQLite file: see docs/operations.md for how PostgreSQL is backed up")
+    """Make the database of PERMGATE_DATABASE_URL of a backup. It must not be there: move it away, and what lies beside.
 
     What was committed after the backup is gone. Clients that have seen more are told REVISION_NOT_REACHED until as much
     has been committed anew: have them forget the revisions they hold.
