@@ -22,6 +22,7 @@ from app.services.systems import adopt_catalog, find_catalog_files
 from app.settings import Settings, read_key, read_settings
 from app.telemetry import flush_logs, log, set_up_logging
 from app.telemetry.traces import set_up_traces
+from app.web.connections import Connections
 from app.web.lifecycle import Lifecycle, draining_on_sigterm
 from app.web.middleware import Observation
 from app.web.probes import probe_routes
@@ -93,7 +94,9 @@ def create_app(services: Services, settings: Settings, *, metrics: bool = True) 
             yield
         await _close(services, lifecycle)
 
-    routes = [*make_routes(services, settings), *probe_routes(services, lifecycle, metrics=metrics)]
+    connections = Connections(settings.limits.max_connections)
+    lifecycle.on_drain.append(connections.drain)
+    routes = [*make_routes(services, settings, connections), *probe_routes(services, lifecycle, metrics=metrics)]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
     app.state.lifecycle = lifecycle
     return app
@@ -104,11 +107,13 @@ def create_worker() -> Starlette:
     settings = read_settings(os.environ)
     set_up_telemetry(settings)
     lifecycle = Lifecycle()
+    connections = Connections(settings.limits.max_connections)
+    lifecycle.on_drain.append(connections.drain)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         services = await open_services(settings)
-        app.router.routes += make_routes(services, settings)
+        app.router.routes += make_routes(services, settings, connections)
         app.router.routes += probe_routes(services, lifecycle, metrics=settings.metrics_port is None)
         with draining_on_sigterm(lifecycle, settings.drain_seconds):
             yield
