@@ -7,13 +7,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from app.db.engine import DatabaseFault, check_file
-from app.db.schema import migrate, read_schema_state
+from app.db.schema import open_schema, require_schema
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
 from app.services.context import Services, read_clock
@@ -33,7 +31,10 @@ CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for
 
 
 async def open_services(settings: Settings, *, clock: Callable[[], datetime] = read_clock) -> Services:
-    """The services over the database of the settings, its schema and catalog brought up to date."""
+    """The services over the database of the settings, its catalog brought up to date, and the schema of SQLite.
+
+    Raises `DatabaseFault` where the schema of PostgreSQL is not current.
+    """
     sys.setswitchinterval(TURN_S)
     issuers = await asyncio.to_thread(load_issuers, settings.jwt_issuers)
     database = Database(settings.database_url)
@@ -42,7 +43,7 @@ async def open_services(settings: Settings, *, clock: Callable[[], datetime] = r
         return make_id(PREFIX_OF[kind], clock(), secrets.token_bytes(10))
 
     try:
-        await migrate(database)
+        await open_schema(database)
         program = await adopt_catalog(database, find_catalog_files(settings.seeds), at=clock(), new_id=new_id)
         audit_key = None if settings.audit_key_file is None else read_key(settings.audit_key_file)
         cursor_key = await _read_cursor_key(database)
@@ -60,12 +61,7 @@ async def open_as_it_is(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: nothing is migrated, and no catalog put in force. Raises `DatabaseFault`."""
     database = Database(settings.database_url)
     try:
-        path = database.engine.url.database or ""
-        if not await asyncio.to_thread(Path(path).is_file):
-            raise DatabaseFault(f"there is no database `{path}`")
-        await asyncio.to_thread(check_file, database.engine)
-        if (state := await read_schema_state(database)) != "current":
-            raise DatabaseFault(f"the schema of the database is {state}: run `permgate migrate`")
+        await require_schema(database)
         yield database
     finally:
         await database.close()

@@ -34,6 +34,7 @@ from app.services.callers import create_first_owner, issue_token
 from app.services.context import Services
 from app.services.systems import adopt_catalog, find_catalog_files
 from app.settings import Settings
+from tests.postgres.stores import Store
 
 SEEDS = Path(__file__).parent / "seeds"
 START = datetime(2026, 6, 1, 9, tzinfo=UTC)  # when the clock of every test stands at first
@@ -42,6 +43,7 @@ CURSOR_KEY = bytes(range(32))
 CONTRACT_PRODUCTS = ("core", "pbx", "chatbots")
 
 Answer = dict[str, Any]
+Place = Path | Store  # where a database is: a file of SQLite, or a database of a server
 
 
 class Clock:
@@ -64,20 +66,26 @@ class Clock:
 class Template:
     """A migrated database with the catalog and one account owner, to be copied for each test."""
 
-    path: Path
+    path: Place
     program: Program
     owner: str  # the id of `olga`
     token: str  # the secret of her token
     ids: Mapping[str, str] = field(default_factory=dict)  # of what else is in it, by natural key
 
 
+def address_of(place: Place) -> str:
+    """The address of a database."""
+    return place.address if isinstance(place, Store) else f"sqlite+aiosqlite:///{place}"
+
+
 def make_template(folder: Path) -> Template:
     """Makes the template; once for each process."""
-    return asyncio.run(_make_template(folder / "template.db"))
+    return asyncio.run(fill_empty(folder / "template.db"))
 
 
-async def _make_template(path: Path) -> Template:
-    database = Database(f"sqlite+aiosqlite:///{path}")
+async def fill_empty(path: Place) -> Template:
+    """Makes a template of an empty database."""
+    database = Database(address_of(path))
     await migrate(database)
     clock = Clock()
     ids = Services(database, None, cursor_key=CURSOR_KEY, clock=clock)  # type: ignore[arg-type]  # for its ids alone
@@ -92,41 +100,61 @@ async def _make_template(path: Path) -> Template:
 
 def fill_template(template: Template, path: Path, fill: Callable[["Gateway"], Awaitable[object]]) -> Template:
     """A further template: a copy at `path`, filled through its API."""
+    further = replace(template, path=_copy_for_good(template, path))
 
     async def do() -> Mapping[str, str]:
-        async with open_gateway(template, path, Clock()) as gateway:
+        services = open_copy(further, further.path, Clock())
+        async with _open_over(services, further, further.path, Clock()) as gateway:
             await fill(gateway)
             return gateway.ids
 
-    return replace(template, path=path, ids=asyncio.run(do()))
+    further = replace(further, ids=asyncio.run(do()))
+    if isinstance(further.path, Store):
+        further.path.save()
+    return further
+
+
+def _copy_for_good(template: Template, path: Path) -> Place:
+    """A copy of a template that is there beside it."""
+    if isinstance(template.path, Store):
+        copy_template(template, path)
+        return replace(template.path, name=f"{template.path.name}_{path.parent.name}").create(template.path.name)
+    return Path(shutil.copyfile(template.path, path))
+
+
+def copy_template(template: Template, path: Path) -> Place:
+    """A copy of a template at a path. PostgreSQL has one, which is made anew: the one of before is no more."""
+    if isinstance(template.path, Store):
+        template.path.restore()
+        return template.path
+    return Path(shutil.copyfile(template.path, path))
 
 
 def copy_services(template: Template, path: Path, clock: Callable[[], datetime]) -> Services:
     """Services over a copy of a template."""
-    shutil.copyfile(template.path, path)
-    return open_copy(template, path, clock)
+    return open_copy(template, copy_template(template, path), clock)
 
 
-def open_copy(template: Template, path: Path, clock: Callable[[], datetime]) -> Services:
+def open_copy(template: Template, path: Place, clock: Callable[[], datetime]) -> Services:
     """Services over a copy that is there already, maybe beside others."""
-    database = Database(f"sqlite+aiosqlite:///{path}")
+    database = Database(address_of(path))
     _share_compiled_statements(database)
     return Services(database, template.program, cursor_key=CURSOR_KEY, clock=clock)
 
 
-_ENGINES: list[Engine] = []  # the first of the process
+_ENGINES: dict[str, Engine] = {}  # the first of the process, for each kind of database
 
 
 def _share_compiled_statements(database: Database) -> None:
     """Statements that were compiled for one database serve the next: a third of the time of most tests.
 
-    What has been compiled is kept by dialect, so that is shared as well; both are the same for every SQLite file.
+    What has been compiled is kept by dialect, so that is shared as well; both are the same for every SQLite file, and
+    for every database of a server.
     """
     engine = database.engine.sync_engine
-    if not _ENGINES:
-        _ENGINES.append(engine)
-    engine.dialect = engine.pool._dialect = _ENGINES[0].dialect
-    engine._compiled_cache = _ENGINES[0]._compiled_cache
+    first = _ENGINES.setdefault(engine.dialect.name, engine)
+    engine.dialect = engine.pool._dialect = first.dialect
+    engine._compiled_cache = first._compiled_cache
 
 
 @contextmanager
@@ -146,8 +174,10 @@ def count_statements(services: Services) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def read_database(path: Path) -> str:
-    """Everything in a database file, as text."""
+def read_database(path: Place) -> str:
+    """Everything in a database, as text."""
+    if isinstance(path, Store):
+        return path.dump()
     connection = sqlite3.connect(path)
     try:
         return "\n".join(connection.iterdump())
@@ -155,14 +185,16 @@ def read_database(path: Path) -> str:
         connection.close()
 
 
-def _read_what_counts(path: Path) -> str:
-    """Everything in a database file but the security log, which notes the refused."""
+def _read_what_counts(path: Place) -> str:
+    """Everything in a database but the security log, which notes the refused."""
     lines = read_database(path).splitlines()
     return "\n".join(line for line in lines if not line.startswith('INSERT INTO "security_events"'))
 
 
-def select(path: Path, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+def select(path: Place, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     """The rows of a statement, by a connection of its own."""
+    if isinstance(path, Store):
+        return path.select(statement, *parameters)
     connection = sqlite3.connect(path)
     try:
         return connection.execute(statement, parameters).fetchall()
@@ -290,7 +322,7 @@ class Gateway:
 
     services: Services
     client: httpx.AsyncClient
-    path: Path
+    path: Place
     clock: Clock
     owner: str
     token: str
@@ -519,11 +551,17 @@ class Gateway:
 @asynccontextmanager
 async def open_gateway(template: Template, path: Path, clock: Clock) -> AsyncIterator[Gateway]:
     """A gateway over a copy of the template, at `path`."""
-    services = copy_services(template, path, clock)
+    place = copy_template(template, path)
+    async with _open_over(open_copy(template, place, clock), template, place, clock) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _open_over(services: Services, template: Template, place: Place, clock: Clock) -> AsyncIterator[Gateway]:
     transport = httpx.ASGITransport(app=create_app(services, Settings()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         try:
-            yield Gateway(services, client, path, clock, template.owner, template.token, dict(template.ids))
+            yield Gateway(services, client, place, clock, template.owner, template.token, dict(template.ids))
         finally:
             await services.close()
 

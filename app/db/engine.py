@@ -1,9 +1,8 @@
-"""The engine for a database address, and how its transactions begin.
+"""The engine for a database address, and how the transactions of SQLite begin; `postgresql.py` is about the other.
 
 SQLite: write-ahead log with `synchronous=FULL` (NORMAL loses acknowledged commits at power loss), foreign keys on,
  transactions begun by ourselves: plain BEGIN for reading (one snapshot), BEGIN IMMEDIATE for writing. The driver's
-own late BEGIN lets two check-then-write transactions pass the same guard. Its own `lower` knows ASCII alone, so it is
-given our folding of names as the function `FOLD`.
+own late BEGIN lets two check-then-write transactions pass the same guard.
 """
 
 import asyncio
@@ -14,18 +13,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.db import postgresql
+from app.db.faults import DatabaseFault, outage_of
 from app.db.file_systems import find_file_system, is_networked
-from app.domain.names import fold_name
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
 POOL_SIZE = 8  # readers at once; each is a thread with SQLite
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
-FOLD = "permgate_fold"  # the SQL function that folds a name for searching
 BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
 
 
@@ -44,11 +43,23 @@ async def finish(work: Awaitable[T]) -> T:
                 running.exception()  # nobody is there to hear of it
 
 
-def create_engine(address: str) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite:///...` (a file; in memory one shared connection would mix transactions)."""
+def create_engine(address: str, *, patient: bool = False) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///...` (a file; in memory one shared connection would mix transactions), or for
+    `postgresql+asyncpg://...`, where a `patient` one is for what legitimately takes longer than a request.
+    """
     url = make_url(address)
-    if url.get_backend_name() != "sqlite":
-        raise ValueError(f"`{url.get_backend_name()}` is not a database that this version speaks")
+    match url.get_backend_name():
+        case "sqlite":
+            engine = _create_sqlite(url)
+        case "postgresql":
+            engine = postgresql.create_engine(url, patient=patient)
+        case other:
+            raise ValueError(f"`{other}` is not a database that this version speaks")
+    event.listen(engine.sync_engine, "handle_error", translate)
+    return engine
+
+
+def _create_sqlite(url: URL) -> AsyncEngine:
     if url.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: `sqlite+aiosqlite:///permgate.db`")
     path = url.database or ""
@@ -64,6 +75,14 @@ def create_engine(address: str) -> AsyncEngine:
     return engine
 
 
+def translate(context: ExceptionContext) -> Exception | None:
+    """What an error of the driver means, in words that whoever asked understands."""
+    error = context.sqlalchemy_exception or context.original_exception
+    if isinstance(context.original_exception, OSError | TimeoutError):
+        context.is_disconnect = True  # whatever state such a connection is in, nobody is to be given it
+    return outage_of(error)
+
+
 async def _connect(path: str) -> aiosqlite.Connection:
     """A connection to a file. One that cannot be opened has ended, thread and all, when that is told."""
     connection = aiosqlite.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)
@@ -76,12 +95,8 @@ async def _connect(path: str) -> aiosqlite.Connection:
         raise
 
 
-class DatabaseFault(Exception):
-    """The database cannot be used; the message tells the person who set it up why."""
-
-
 def check_file(engine: AsyncEngine) -> None:
-    """Opens the file by the bare driver, for once. Raises `DatabaseFault`.
+    """Opens the file of SQLite by the bare driver, for once. Raises `DatabaseFault`.
 
     The pool is no place to find out: it leaves a thread behind for each connection that fails.
     """
@@ -108,7 +123,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _set_pragmas(connection: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
-    connection.create_function(FOLD, 1, fold_name, deterministic=True)
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

@@ -35,6 +35,7 @@ from app.domain.holders import (
     UserKind,
     UserStatus,
 )
+from app.domain.names import fold_name
 from app.domain.values import Value
 from app.domain.verification import LAST_OF_ALL, StoredEntry
 
@@ -69,6 +70,8 @@ def write_records(kind: type, catalog: Catalog, records: Sequence[Record]) -> Co
     """
     names = [field.name for field in fields(kind) if field.name != "revision"]
     columns: Columns = dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))
+    for column, folded in _FOLDED.get(kind, {}).items():
+        columns[column] = map(_fold, *(columns[name] for name in folded))
     for name, write in _WRITERS.get(kind, {}).items():
         columns[name] = map(write, columns[name])
     if kind in _VALUED:
@@ -135,6 +138,11 @@ def _read_ceiling(text: str | None) -> Ceiling | None:
     return Ceiling(frozenset(content["roles"]), frozenset(levels))
 
 
+def _fold(*names: str | None) -> str | None:
+    """What searching compares of names, a line each; those of ASCII alone are left to the database."""
+    return "\n".join([fold_name(name) for name in names if name is not None and not name.isascii()]) or None
+
+
 def _print_value(catalog: Catalog, node: str, value: Value) -> str:
     return catalog.require_permission(node).value_type.print(value)
 
@@ -153,6 +161,12 @@ def _read_moment(stored: datetime | str | None) -> datetime | None:
 
 
 _NO_CATALOG = Catalog((), (), (), "")  # what is no right is read without one
+_FOLDED: Mapping[type, Mapping[str, tuple[str, ...]]] = {  # columns of what names are folded to
+    User: {"folded": ("user_name", "display_name", "email"), "folded_user_name": ("user_name",)},
+    Role: {"folded": ("key", "display_name")},
+    Team: {"folded": ("key", "display_name")},
+    Contract: {"folded": ("number", "name")},
+}
 _COLUMN_OF = {"revision": "created_revision"}  # where a field of a record and its column are not called the same
 _SHARED = frozenset({"source", "actor", "reason", "contract", "role", "team", "node", "product", "revision"})
 # ... of which there are few different values: one object of each, where a driver makes one for each row

@@ -9,10 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
 
-from app.db.engine import BEGIN_OPTION, DatabaseFault, check_file
+from app.db import postgresql, privileges
+from app.db.engine import BEGIN_OPTION, check_file, translate
+from app.db.faults import DatabaseFault
 from app.db.unit_of_work import Database, ReadingUnit
+from app.domain.outages import Outage
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -28,16 +32,36 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def migrate(database: Database) -> None:
-    """Brings the database to the current schema, all or nothing.
+async def migrate(database: Database, *, role: str | None = None) -> None:
+    """Brings the database to the current schema, all or nothing, while nobody writes.
 
-    Raises `DatabaseFault` for one that cannot be opened, or is of a newer version: that is left alone.
+    `role` is given what the gateway needs of PostgreSQL to run. Raises `DatabaseFault` for a database that cannot be
+    opened, or is of a newer version: that is left alone.
     """
+    if database.is_postgresql:
+        await _migrate_postgresql(database, role)
+        return
     await asyncio.to_thread(check_file, database.engine)
     async with database.engine.connect() as connection:
         await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         async with connection.begin():
             await connection.run_sync(_upgrade)
+
+
+async def _migrate_postgresql(database: Database, role: str | None) -> None:
+    engine = postgresql.create_migrating_engine(database.engine.url)
+    event.listen(engine.sync_engine, "handle_error", translate)
+    try:
+        async with engine.connect() as connection:
+            transaction = await postgresql.begin_writing(connection)
+            await connection.run_sync(_upgrade)
+            if role is not None:
+                await connection.run_sync(privileges.grant, role)
+            await transaction.commit()
+    except (Outage, DBAPIError) as error:
+        raise DatabaseFault(f"{_name(database)} cannot be migrated: {error}") from error
+    finally:
+        await engine.dispose()
 
 
 def _upgrade(connection: Connection) -> None:
@@ -46,6 +70,31 @@ def _upgrade(connection: Connection) -> None:
         message = f"the schema of the database (`{revision}`) is of a newer version of permgate: run that one"
         raise DatabaseFault(message)
     command.upgrade(alembic_config(connection), "head")
+
+
+async def require_schema(database: Database) -> None:
+    """Raises `DatabaseFault` where the database cannot be reached, or its schema is not that of this version."""
+    if not database.is_postgresql:
+        path = database.engine.url.database or ""
+        if not await asyncio.to_thread(Path(path).is_file):
+            raise DatabaseFault(f"there is no database `{path}`")
+        await asyncio.to_thread(check_file, database.engine)
+    try:
+        state = await read_schema_state(database)
+    except (Outage, DBAPIError) as error:
+        raise DatabaseFault(f"{_name(database)} cannot be used: {error}") from error
+    if state == "newer":
+        raise DatabaseFault("the schema of the database is of a newer version of permgate: run that one")
+    if state != "current":
+        raise DatabaseFault(f"the schema of the database is {state}: run `permgate migrate`")
+
+
+async def open_schema(database: Database) -> None:
+    """Brings SQLite to the current schema; PostgreSQL has to have it. Raises `DatabaseFault`.
+
+    A server is shared by gateways of several versions, and the role that they run as may change no table.
+    """
+    await (require_schema if database.is_postgresql else migrate)(database)
 
 
 async def read_schema_state(database: Database) -> SchemaState:
@@ -57,6 +106,10 @@ async def read_schema_state(database: Database) -> SchemaState:
 async def read_state_of(unit: ReadingUnit) -> SchemaState:
     """The same, as a snapshot shows it."""
     return await unit.reader.connection.run_sync(_read_state)
+
+
+def _name(database: Database) -> str:
+    return f"the database `{database.engine.url.render_as_string(hide_password=True)}`"
 
 
 def _read_state(connection: Connection) -> SchemaState:

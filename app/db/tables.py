@@ -3,6 +3,11 @@
 Entities (users, roles, teams, contracts) have a row a version, all with the id of the entity; other rows have one id
 each. `identities` holds every id ever given, so that none is given twice and references cannot dangle. Live rows are
 those with no `ended_revision`; natural keys are unique among them.
+
+`folded` of an entity is what its names are folded to for searching, a line each, of those that are not ASCII alone:
+folding is more than any database does by itself, and not the same in any two. With ASCII their own `lower` will do.
+
+Text is compared and sorted by code point: SQLite does so by itself, in PostgreSQL every column says `COLLATE "C"`.
 """
 
 from datetime import UTC, datetime
@@ -161,6 +166,8 @@ class UserRow(VersionedRow, table=True):
     is_owner: bool
     source: str
     ceiling: str | None = Field(default=None, sa_type=Text)  # JSON, of service accounts alone
+    folded: str | None = Field(default=None, sa_type=Text)
+    folded_user_name: str | None = None  # as `folded`, of this name alone, for finding somebody by it in any case
 
 
 class RoleRow(VersionedRow, table=True):
@@ -176,6 +183,7 @@ class RoleRow(VersionedRow, table=True):
     parents: str = Field(sa_type=Text)
     archived: bool
     source: str
+    folded: str | None = Field(default=None, sa_type=Text)
 
 
 class TeamRow(VersionedRow, table=True):
@@ -191,6 +199,7 @@ class TeamRow(VersionedRow, table=True):
     parent: str | None = Field(default=None, foreign_key="identities.id")
     archived: bool
     source: str
+    folded: str | None = Field(default=None, sa_type=Text)
 
 
 class ContractRow(VersionedRow, table=True):
@@ -205,12 +214,17 @@ class ContractRow(VersionedRow, table=True):
     owner: str = Field(foreign_key="identities.id")
     status: str
     products: str = Field(sa_type=Text)
+    folded: str | None = Field(default=None, sa_type=Text)
 
 
 class HeldRow(VersionedRow):
-    """Columns of every row that hangs on a holder."""
+    """Columns of every row that hangs on a holder.
+
+    `place` is that among the rows of its kind and revision, so that rows can be read in the order in which they came.
+    """
 
     id: str = Field(primary_key=True)
+    place: int | None = Field(default=None, sa_type=BigInteger)
     contract: str | None = Field(default=None, foreign_key="identities.id")
     valid_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
     valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

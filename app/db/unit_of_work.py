@@ -5,21 +5,23 @@ still holds when it writes; it commits once, at its end, and rolls back on any e
 """
 
 import asyncio
+import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, islice, repeat
+from itertools import chain, count, islice, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
-from app.db import tables
-from app.db.commits import is_decided, ruins_store
+from app.db import postgresql, tables
 from app.db.engine import BEGIN_OPTION, create_engine, finish
+from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
@@ -47,7 +49,7 @@ from app.domain.audit import (
 )
 from app.domain.catalog import Catalog
 from app.domain.holders import Record
-from app.domain.outages import UndecidedCommit, WritesStopped
+from app.domain.outages import Conflicted, ConnectionLost, Outage, Unavailable, UndecidedCommit, WritesStopped
 from app.domain.world import Change
 from app.telemetry import log
 
@@ -56,6 +58,8 @@ WRITTEN_AT_ONCE = 2000  # rows of one call of the driver: few calls, and others 
 CACHE_KIB = 2000  # SQLite's own default
 LARGE_CACHE_KIB = 65536  # while very much is written: by default pages are given up too early, a quarter of the time
 NO_CATALOG = Catalog((), (), (), "")
+MAX_ATTEMPTS = 6  # of a transaction that conflicts: once, and five times more
+PAUSE_S = 0.01  # before the second attempt up to twice as much, drawn by lot, and twice that before each further one
 
 
 class ReadingUnit:
@@ -84,7 +88,12 @@ class ReadingUnit:
 
 
 class WritingUnit(ReadingUnit):
-    """A snapshot that nobody else can write beside, and the one way to write it."""
+    """A snapshot that nobody else can write beside, and the one way to write it.
+
+    `revision` is that of what it has recorded; None: nothing that anybody would have to hear of.
+    """
+
+    revision: int | None = None
 
     async def record(
         self,
@@ -123,6 +132,7 @@ class WritingUnit(ReadingUnit):
         await self._write_rows(changes, revision)
         if sealed.parts is not None:
             await self._set_cache(CACHE_KIB)
+        self.revision = revision
         return sealed
 
     async def _set_cache(self, kibibytes: int) -> None:
@@ -160,9 +170,11 @@ class WritingUnit(ReadingUnit):
             await self._end(kind, ids, revision)
         await self._insert_columns(tables.IdentityRow, {"id": identities})
         for kind, records in created.items():
+            places = count()  # one after another through all slices
             slices = (write_records(kind, self.reader.catalog, some) for some in _slices(records))
             async for columns in _draw_ahead(slices) if len(records) > WRITTEN_AT_ONCE else _draw(slices):
-                await self._insert_columns(TABLE_OF[kind], {**columns, "created_revision": repeat(revision)})
+                given = {**columns, "created_revision": repeat(revision)}
+                await self._insert_columns(TABLE_OF[kind], given if kind in ENTITIES else {**given, "place": places})
 
     async def _insert(self, row_type: type[Any], rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -220,6 +232,11 @@ async def _draw(items: Iterator[T]) -> AsyncIterator[T]:
         yield item
 
 
+def _draw_pause(longest: float) -> float:
+    """Any part of a pause, so that two who were in each other's way do not meet again."""
+    return random.uniform(0, longest)  # noqa: S311  # no secret
+
+
 def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), WRITTEN_AT_ONCE):
         yield items[start : start + WRITTEN_AT_ONCE]
@@ -228,43 +245,87 @@ def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
 class Database:
     """A database address, opened: gives out units of work.
 
-    `stopped` is why it takes no writes any more: after a commit of which nobody knows what became of it the file may
-    say another thing than what its readers see, until all who have it open have gone. Whoever is in `on_undecided`
-    hears of it, once, so that the process can end.
+    A `patient` unit is one of a job, such as a sync, whose statements take longer than those of a request: PostgreSQL
+    gives it connections of its own.
+
+    `stopped` is why it takes no writes any more: after a commit of which nobody knows what became of it, a file of
+    SQLite may say another thing than what its readers see, until all who have it open have gone. Whoever is in
+    `on_undecided` hears of it, once, so that the process can end.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, draw: Callable[[float], float] = _draw_pause) -> None:
         self.engine = create_engine(address)
+        self.is_postgresql = self.engine.dialect.name == "postgresql"
+        self.patient_engine = create_engine(address, patient=True) if self.is_postgresql else self.engine
         self.stopped: UndecidedCommit | None = None
         self.on_undecided: list[Callable[[], None]] = []
-        self._writing = asyncio.Lock()  # writers of this process queue here; those of others wait for the file's lock
         self.after_commit: list[Callable[[], None]] = []  # who hears, once a transaction of this process is committed
+        self.on_repeat: list[Callable[[Unavailable], None]] = []  # who hears that a unit is done anew, and why
+        self._writing = asyncio.Lock()  # writers of this process queue here; those of others wait for the lock itself
+        self._draw = draw
 
     @asynccontextmanager
     async def reading(
-        self, catalog: Catalog = NO_CATALOG, *, known_at: int | None = None
+        self, catalog: Catalog = NO_CATALOG, *, known_at: int | None = None, patient: bool = False
     ) -> AsyncIterator[ReadingUnit]:
         """A snapshot to read from; it ends without a trace."""
-        async with self._connect() as connection:
+        begin = postgresql.begin_reading if self.is_postgresql else _begin_with_first_statement
+        async with self._begin(begin, patient=patient) as (connection, _):
             yield ReadingUnit(connection, catalog, known_at=known_at)
 
     @asynccontextmanager
-    async def writing(self, catalog: Catalog = NO_CATALOG) -> AsyncIterator[WritingUnit]:
+    async def writing(self, catalog: Catalog = NO_CATALOG, *, patient: bool = False) -> AsyncIterator[WritingUnit]:
         """A transaction that holds the write lock from its beginning; it commits unless an error leaves it.
 
-        Raises `UndecidedCommit` where nobody knows whether it did, and `WritesStopped` ever after.
+        Raises `UndecidedCommit` where nobody knows whether it did, and where that was SQLite `WritesStopped` ever
+        after. Raises `Conflicted` or `ConnectionLost` where nothing was committed and all of it is to be done anew, as
+        `transact` does.
         """
+        begin = postgresql.begin_writing if self.is_postgresql else _begin_immediately
         self.require_writable()
-        async with self._writing, self._connect() as connection:
+        async with self._writing:
             self.require_writable()  # the writer before this one may have stopped it
-            await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
-            transaction = await connection.begin()
+            async with self._begin(begin, patient=patient) as (connection, transaction):
+                unit = WritingUnit(connection, catalog)
+                try:
+                    yield unit
+                    if self.is_postgresql and unit.revision is not None:
+                        await postgresql.tell(connection, unit.revision)
+                except BaseException:
+                    with suppress(Outage):  # a connection that is lost has rolled back by itself
+                        await finish(transaction.rollback())
+                    raise
+                await finish(self._commit(transaction))
+
+    async def transact(
+        self, work: Callable[[WritingUnit], Awaitable[T]], catalog: Catalog = NO_CATALOG, *, patient: bool = False
+    ) -> T:
+        """Does some work in a writing unit, and all of it anew where the database gave it up for another.
+
+        What is repeated includes everything that was read and decided. A connection that was lost before the commit
+        is made anew once: nothing of what it did is there. Raises what `writing` does.
+        """
+        lost = False
+        attempt = 1
+        while True:
             try:
-                yield WritingUnit(connection, catalog)
-            except BaseException:
-                await finish(transaction.rollback())
-                raise
-            await finish(self._commit(transaction))
+                async with self.writing(catalog, patient=patient) as unit:
+                    return await work(unit)
+            except Conflicted as conflict:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+                self._note_repeat(conflict)
+                await asyncio.sleep(self._draw(PAUSE_S * 2**attempt))
+                attempt += 1
+            except ConnectionLost as error:
+                if lost:
+                    raise
+                self._note_repeat(error)
+                lost = True
+
+    def _note_repeat(self, why: Unavailable) -> None:
+        for hear in self.on_repeat:
+            hear(why)
 
     def require_writable(self) -> None:
         """Raises `WritesStopped` where a commit is undecided."""
@@ -275,12 +336,13 @@ class Database:
         """Commits, whoever waits for it, and tells who wants to hear of it."""
         try:
             await transaction.commit()
-        except DBAPIError as error:
+        except (DBAPIError, Outage) as error:
             if is_decided(error):
                 await transaction.rollback()
                 raise
             await transaction.connection.invalidate()  # nobody knows in which state it is either
-            undecided = UndecidedCommit(f"a commit failed, and nobody knows whether it is durable: {error.orig}")
+            reason = getattr(error, "orig", error)
+            undecided = UndecidedCommit(f"a commit failed, and nobody knows whether it is durable: {reason}")
             if ruins_store(error):
                 self._stop(undecided)
             raise undecided from error
@@ -294,15 +356,47 @@ class Database:
             hear()
 
     @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of the pool, opened and given back whole, though whoever asked for it is called off."""
-        connection = self.engine.connect()
-        try:
-            await finish(connection.start())
-            yield connection
-        finally:
-            if connection.sync_connection is not None:
-                await finish(connection.close())
+    async def _begin(
+        self, begin: Callable[[AsyncConnection], Awaitable[T]], *, patient: bool
+    ) -> AsyncIterator[tuple[AsyncConnection, T]]:
+        """A connection whose transaction has begun. One of the pool that turns out to be lost is replaced once."""
+        engine = self.patient_engine if patient else self.engine
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(_connect(engine))
+            try:
+                begun = await finish(begin(connection))
+            except ConnectionLost as error:
+                self._note_repeat(error)
+                await stack.aclose()
+                connection = await stack.enter_async_context(_connect(engine))
+                begun = await finish(begin(connection))
+            yield connection, begun
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self.patient_engine.dispose()
+
+
+@asynccontextmanager
+async def _connect(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool, opened and given back whole, though whoever asked for it is called off."""
+    connection = engine.connect()
+    try:
+        try:
+            await finish(connection.start())
+        except PoolTimeout:
+            raise Unavailable("every connection to the database is taken") from None
+        yield connection
+    finally:
+        if connection.sync_connection is not None:
+            await finish(connection.close())
+
+
+async def _begin_with_first_statement(_connection: AsyncConnection) -> None:
+    """As SQLite begins to read."""
+
+
+async def _begin_immediately(connection: AsyncConnection) -> AsyncTransaction:
+    """As SQLite begins to write: with the lock, or not at all."""
+    await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+    return await connection.begin()

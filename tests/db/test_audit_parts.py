@@ -75,7 +75,7 @@ async def test_very_many_rows_end_at_once(gateway: Gateway) -> None:
 
     entry = await record(gateway, [Change(user, None) for user in people])
 
-    left = "SELECT count(*) FROM users WHERE source = 'hr' AND ended_revision IS NOT ?"
+    left = "SELECT count(*) FROM users WHERE source = 'hr' AND ended_revision IS DISTINCT FROM ?"
     assert select(gateway.path, left, entry.revision) == [(0,)]
     assert entry.changes_total == COUNT
 

@@ -13,6 +13,8 @@ from app.domain.holders import ContractId
 from app.domain.paging import Slice
 from tests.factories import START, Gateway
 
+ENGINES = ("sqlite",)
+
 PAGE = Slice(limit=20)
 FILTERS = {
     "everything": AuditFilter(),

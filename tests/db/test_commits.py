@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from app.domain.outages import UndecidedCommit, WritesStopped
 from tests.factories import FIRST_REVISION, Gateway, read_database
 
+ENGINES = ("sqlite",)
+
 IOERR_FSYNC = 1034  # SQLITE_IOERR_FSYNC
 
 

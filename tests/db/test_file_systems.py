@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from app.db import file_systems
-from app.db.engine import DatabaseFault, check_file, create_engine
+from app.db.engine import check_file, create_engine
+from app.db.faults import DatabaseFault
 from app.db.file_systems import NETWORKED, find_file_system
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from tests.factories import Template
+
+ENGINES = ("sqlite",)
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw

@@ -16,6 +16,8 @@ from app.db import tables
 from app.db.schema import alembic_config, migrate, read_schema_state
 from app.db.unit_of_work import Database
 
+ENGINES = ("sqlite",)
+
 
 @pytest.fixture
 async def empty(tmp_path: Path) -> AsyncIterator[Database]:

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Table, text
+from sqlmodel import SQLModel
 
 from app.db.unit_of_work import Database, WritingUnit
 from app.domain.audit import AuditEntry, ChangeRecord
 from app.domain.holders import User
 from app.domain.world import Change
-from tests.factories import FIRST_REVISION, Gateway, holder, read_database, select
+from tests.factories import FIRST_REVISION, Gateway, address_of, holder, read_database, select
 
 
 def entry(gateway: Gateway) -> Any:
@@ -34,8 +35,8 @@ async def add(unit: WritingUnit, gateway: Gateway, name: str) -> int:
 
 @pytest.fixture
 async def other(gateway: Gateway) -> AsyncIterator[Database]:
-    """The same file opened by somebody else: another process has no more to do with us."""
-    database = Database(f"sqlite+aiosqlite:///{gateway.path}")
+    """The same database opened by somebody else: another process has no more to do with us."""
+    database = Database(address_of(gateway.path))
     yield database
     await database.close()
 
@@ -225,8 +226,7 @@ async def test_an_ended_row_stays_with_the_revision_that_ended_it(world: Gateway
 
 async def test_no_row_is_ever_overwritten_or_deleted(world: Gateway) -> None:
     """After every kind of change each row of before is there as it was; all that may be new of it is its end."""
-    counted = [name for (name,) in select(world.path, "SELECT name FROM sqlite_master WHERE type = 'table'")]
-    before = {name: select(world.path, f"SELECT rowid, * FROM {name}") for name in counted}
+    before = {table.name: list_rows(world, table) for table in SQLModel.metadata.sorted_tables}
     c1, ana = {"number": "C-1"}, {"userName": "ana"}
     await world.mutate("updateUser", {"user": ana, "userName": "anna", "email": "a@example.org"})
     await world.mutate("updateUser", {"user": {"userName": "anna"}, "userName": "ana"})
@@ -242,16 +242,20 @@ async def test_no_row_is_ever_overwritten_or_deleted(world: Gateway) -> None:
     await world.mutate("transferContract", {"contract": c1, "to": {"userName": "cleo"}})
     await world.mutate("setUserStatus", {"user": ana, "status": "ARCHIVED"})
 
-    for name, rows in before.items():
-        columns = ["rowid", *[row[1] for row in select(world.path, f"PRAGMA table_info({name})")]]
-        now = {
-            row[0]: dict(zip(columns, row, strict=True)) for row in select(world.path, f"SELECT rowid, * FROM {name}")
-        }
-        for row in rows:
-            was = dict(zip(columns, row, strict=True))
-            changed = {column for column in columns if now[was["rowid"]][column] != was[column]}
+    for table in SQLModel.metadata.sorted_tables:
+        now = list_rows(world, table)
+        for key, was in before[table.name].items():
+            changed = {column for column, value in was.items() if now[key][column] != value}
             assert changed <= {"ended_revision"}
             assert not changed or was["ended_revision"] is None
+
+
+def list_rows(gateway: Gateway, table: Table) -> dict[Any, dict[str, Any]]:
+    """Every row of a table by its primary key."""
+    names = [column.name for column in table.columns]
+    listed = ", ".join(f'"{name}"' for name in names)
+    rows = [dict(zip(names, row, strict=True)) for row in select(gateway.path, f'SELECT {listed} FROM "{table.name}"')]
+    return {tuple(row[column.name] for column in table.primary_key): row for row in rows}
 
 
 async def test_every_revision_that_rows_name_is_in_the_log(world: Gateway) -> None:

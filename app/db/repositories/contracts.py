@@ -36,8 +36,7 @@ class Contracts:
     def _conditions(self, wanted: ContractFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(CONTRACTS)]
         if wanted.search:
-            columns = (CONTRACTS.c.number, CONTRACTS.c.name)
-            conditions.append(holds(columns, wanted.search))
+            conditions.append(holds(CONTRACTS, ("number", "name"), wanted.search))
         if wanted.status is not None:
             conditions.append(CONTRACTS.c.status == wanted.status)
         if wanted.ids is not None:

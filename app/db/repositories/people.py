@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
-from app.db.engine import FOLD
 from app.db.mapping import read_user
 from app.db.repositories.reading import count
 from app.db.repositories.users import USERS, Users
@@ -62,10 +61,6 @@ class People(Users):
 
     @staticmethod
     def _is_called(user_name: str) -> ColumnElement[bool]:
-        """Whether somebody is called so, in any case and either Unicode form.
-
-        Folding is asked for where there is more than ASCII alone: for the rest the database's own is much faster.
-        """
-        folded, column = fold_name(user_name), USERS.c.user_name
-        is_more = func.length(cast(column, LargeBinary)) > func.length(column)
-        return or_(func.lower(column) == folded, and_(is_more, getattr(func, FOLD)(column) == folded))
+        """Whether somebody is called so, in any case and either Unicode form."""
+        folded = fold_name(user_name)
+        return or_(func.lower(USERS.c.user_name) == folded, USERS.c.folded_user_name == folded)

@@ -36,8 +36,7 @@ class Roles:
     def _conditions(self, wanted: RoleFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(ROLES)]
         if wanted.search:
-            columns = (ROLES.c.key, ROLES.c.display_name)
-            conditions.append(holds(columns, wanted.search))
+            conditions.append(holds(ROLES, ("key", "display_name"), wanted.search))
         if wanted.archived is not None:
             conditions.append(ROLES.c.archived.is_(wanted.archived))
         if wanted.grants is not None:

@@ -35,8 +35,7 @@ class Teams:
     def _conditions(self, wanted: TeamFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(TEAMS)]
         if wanted.search:
-            columns = (TEAMS.c.key, TEAMS.c.display_name)
-            conditions.append(holds(columns, wanted.search))
+            conditions.append(holds(TEAMS, ("key", "display_name"), wanted.search))
         if wanted.kind is not None:
             conditions.append(TEAMS.c.kind == wanted.kind)
         if wanted.archived is not None:

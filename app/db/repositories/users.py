@@ -100,8 +100,7 @@ class Users:
     def _conditions(self, wanted: UserFilter) -> list[ColumnElement[bool]]:
         conditions = [self.reader.known(USERS)]
         if wanted.search:
-            columns = (USERS.c.user_name, USERS.c.display_name, USERS.c.email)
-            conditions.append(holds(columns, wanted.search))
+            conditions.append(holds(USERS, ("user_name", "display_name", "email"), wanted.search))
         if wanted.status is not None:
             conditions.append(USERS.c.status == wanted.status)
         if wanted.kind is not None:

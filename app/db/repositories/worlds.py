@@ -88,7 +88,7 @@ class Worlds:
         table = tables.table_of(TABLE_OF[kind])
         known = self.reader.known(table)
         wanted = known if condition is None else known & condition
-        rows = await self.reader.raw([table.c[name] for name in columns_of(kind)], wanted)
+        rows = await self.reader.raw(table, columns_of(kind), wanted)
         records: list[Any] = []
         for start in range(0, len(rows), READ_AT_ONCE):
             records += read_records(kind, self.reader.catalog, rows[start : start + READ_AT_ONCE])
