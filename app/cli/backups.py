@@ -9,7 +9,7 @@ import click
 
 from app.cli.running import Failed
 from app.db.backups import making_copy
-from app.db.engine import DatabaseFault
+from app.db.faults import DatabaseFault
 from app.db.schema import read_schema_state
 from app.db.unit_of_work import Database
 from app.domain.verification import Verification

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from app.db.engine import DatabaseFault
+from app.db.faults import DatabaseFault
 
 BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file: part of that database, and of no other
 MODE = 0o600  # a copy holds what the database does
