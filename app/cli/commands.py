@@ -26,7 +26,7 @@ from app.cli.backups import backup, restore
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
-from app.db.engine import DatabaseFault
+from app.db.faults import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.catalog_building import CatalogFaults
@@ -36,6 +36,7 @@ from app.domain.explanation import explain
 from app.domain.heads import Head, print_head, sign_head
 from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
+from app.domain.outages import Outage
 from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
@@ -84,6 +85,9 @@ def main() -> None:
         sys.exit(CONFIGURATION)
     except DBAPIError as error:
         complain(f"the database failed: {error.orig}")
+        sys.exit(UNAVAILABLE)
+    except Outage as error:
+        complain(str(error))
         sys.exit(UNAVAILABLE)
     except Refused as error:
         for refusal in error.errors:
@@ -222,13 +226,16 @@ def _bind(host: str, port: int) -> socket.socket:
 
 @cli.command("migrate")
 def migrate_command() -> None:
-    """Bring the database to the current schema."""
+    """Bring the database to the current schema.
+
+    PERMGATE_DATABASE_ROLE is given what `serve` needs of PostgreSQL: run this as the owner of the schema.
+    """
     settings = read_settings(os.environ)
 
     async def do() -> None:
         database = Database(settings.database_url)
         try:
-            await migrate(database)
+            await migrate(database, role=settings.database_role)
         finally:
             await database.close()
 
