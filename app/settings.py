@@ -64,7 +64,11 @@ class Limits:
     max_socket_operations: int = 10  # at once on a socket: a screen listens to a few things
     socket_messages: float = 50.0  # a second, of one socket: nobody types so fast, and a job has HTTP
     socket_burst: int = 200  # messages that a socket may send at once: a screen that opens asks for all it shows
+    max_head_bytes: int = 32 * 1024  # of a request's line and header fields: four times the longest token
+    max_head_fields: int = 100  # header fields; behind several proxies a browser sends some forty
+    head_timeout_s: float = 10.0  # for the head of a request, from its first byte or from when it connects
     receive_timeout_s: float = 10.0  # without a byte of the body; a client that is alive has sent it by then
+    body_timeout_s: float = 60.0  # for all of a body: a megabyte by a mobile line takes half of it
     query_timeout_s: float = 15.0  # for the answer to a query, or to an event of a subscription
     mutation_timeout_s: float = 60.0  # a change may wait for others who write
     sync_timeout_s: float = 1800.0  # planning or applying a sync, verifying the audit log: a million rows take minutes
@@ -75,7 +79,6 @@ class Settings:
     """Everything that a deployment may choose."""
 
     database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
-    database_role: str | None = None  # under which PostgreSQL is served, given its rights by `migrate`: no DDL
     seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
     audit_key_file: Path | None = None  # signs heads of the audit log: who can write the database must not read it
     jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
@@ -102,12 +105,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
             faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
     url = environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
-    is_file = url.startswith("sqlite+aiosqlite:///") and not url.endswith((":///", ":memory:"))
-    if not is_file and not re.match("postgresql[+]asyncpg://[^/]*/[^/?]", url):
-        faults.append(
-            "PERMGATE_DATABASE_URL: expected `sqlite+aiosqlite:///` and the path of a file, "
-            "or `postgresql+asyncpg://user:password@host/database`"
-        )
+    if not url.startswith("sqlite+aiosqlite:///") or url.endswith((":///", ":memory:")):
+        faults.append("PERMGATE_DATABASE_URL: expected `sqlite+aiosqlite:///` and the path of a file")
     seeds = Path(environment.get("PERMGATE_SEEDS", str(find_seeds())))
     if not seeds.is_dir():
         faults.append(f"PERMGATE_SEEDS: `{seeds}` is no folder")
@@ -140,7 +139,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsFaults(faults)
     return Settings(
         database_url=url,
-        database_role=environment.get("PERMGATE_DATABASE_ROLE"),
         seeds=seeds,
         graphiql=graphiql == "on",
         audit_key_file=audit_key_file,

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from app.cli import SERVER
+from app.cli import bound_server
 from app.main import create_app
 from app.services.context import Services
 from app.settings import Settings
@@ -49,7 +49,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     """The application on loopback; gives host and port. With `send_buffer` the system keeps so much to be sent."""
     app = create_app(services, settings)
-    server = _Server(uvicorn.Config(app, lifespan="off", **SERVER))
+    server = _Server(uvicorn.Config(app, lifespan="off", **bound_server(settings)))
     listening = socket.create_server(("127.0.0.1", 0))
     if send_buffer is not None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)

@@ -2,6 +2,6 @@
 69: the database, or the gateway of `--url`, failed on the way; else as each command says.
 """
 
-from app.cli.commands import SERVER, main
+from app.cli.commands import bound_server, main
 
-__all__ = ["SERVER", "main"]
+__all__ = ["bound_server", "main"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,10 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
-from app.cli.backups import backup, restore
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
-from app.db.faults import DatabaseFault
+from app.db.engine import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.catalog_building import CatalogFaults
@@ -36,7 +36,6 @@ from app.domain.explanation import explain
 from app.domain.heads import Head, print_head, sign_head
 from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
-from app.domain.outages import Outage
 from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
@@ -50,16 +49,22 @@ from app.services.demo import DEMO_CALLERS, load_demo
 from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_settings
 from app.telemetry import set_up_logging
-from app.web.protocol import MAX_BODY
+from app.web.heads import BoundedHttp
 
 DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
 SERVER: dict[str, Any] = {  # how uvicorn serves
     "log_level": "warning", "log_config": None, "access_log": False,  # its warnings are lines of our log
     "server_header": False, "date_header": False,
     "timeout_graceful_shutdown": DEADLINE_S,
-    "ws_max_size": MAX_BODY, "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
+    "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
+
+
+def bound_server(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves within the limits of the settings."""
+    limits = settings.limits
+    return SERVER | {"http": partial(BoundedHttp, limits=limits), "ws_max_size": limits.max_body_bytes}
 
 
 @click.group(cls=Permgate, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,8 +74,6 @@ def cli() -> None:
 
 
 cli.add_command(sync)
-cli.add_command(backup)
-cli.add_command(restore)
 
 
 def main() -> None:
@@ -85,9 +88,6 @@ def main() -> None:
         sys.exit(CONFIGURATION)
     except DBAPIError as error:
         complain(f"the database failed: {error.orig}")
-        sys.exit(UNAVAILABLE)
-    except Outage as error:
-        complain(str(error))
         sys.exit(UNAVAILABLE)
     except Refused as error:
         for refusal in error.errors:
@@ -171,7 +171,7 @@ def serve(host: str, port: int, workers: int) -> None:
 def _serve_in_processes(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serves by several processes that share one socket, each with services of its own, until told to stop."""
     set_up_logging()
-    config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **SERVER)
+    config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **bound_server(settings))
     sock = _bind(host, port)
     sock.set_inheritable(True)
     with sharing_metrics(), serving_metrics(host, settings.metrics_port):
@@ -187,7 +187,7 @@ async def _serve(
     """Serves until it is told to stop; `announce` hears the port once the server answers."""
     set_up_telemetry(settings)
     app = create_app(services, settings, metrics=settings.metrics_port is None)
-    config = uvicorn.Config(app, host=host, port=port, **SERVER)
+    config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
         sock = _bind(host, port)
         server = _Server(config, lambda: announce(sock.getsockname()[1]))
@@ -226,16 +226,13 @@ def _bind(host: str, port: int) -> socket.socket:
 
 @cli.command("migrate")
 def migrate_command() -> None:
-    """Bring the database to the current schema.
-
-    PERMGATE_DATABASE_ROLE is given what `serve` needs of PostgreSQL: run this as the owner of the schema.
-    """
+    """Bring the database to the current schema."""
     settings = read_settings(os.environ)
 
     async def do() -> None:
         database = Database(settings.database_url)
         try:
-            await migrate(database, role=settings.database_role)
+            await migrate(database)
         finally:
             await database.close()
 

@@ -4,24 +4,26 @@ Follows the GraphQL-over-HTTP draft at its MUST level with the statuses that its
 could not be run, 200 once something was.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from app.graphql.execution import Request
+from app.graphql.execution import BESIDE, Request
+from app.settings import Limits
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
-MAX_BODY = 1024 * 1024  # bytes: a thousand grants with their windows fit, a document of any screen many times
 MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
 _TOKEN = re.compile(  # a text ends with the body at the latest: one that does not end is not read again and again
-    rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<number>[0-9]{20,})', re.DOTALL
+    rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<colon>:)|(?P<number>[0-9]{20,})', re.DOTALL
 )  # a number is told of when it has more digits than any that we take
 
 _REVISION = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
@@ -77,8 +79,12 @@ def _read_accept(accept: str) -> Iterable[tuple[str, float]]:
         yield name, quality
 
 
-async def read_request(request: HttpRequest) -> Request:
-    """The GraphQL request that a GET or POST carries. Raises `ProtocolFault`."""
+async def read_request(request: HttpRequest, limits: Limits) -> Request:
+    """The GraphQL request that a GET or POST carries. Raises `ProtocolFault`.
+
+    A browser sends none of them for a foreign page without asking first (a preflight, which is answered with 405): a
+    POST has to be JSON, and a GET has no caller without an `Authorization` that no page but ours can know or set.
+    """
     if request.method == "GET":
         return _read_query_string(request)
     content_type = request.headers.get("content-type", "")
@@ -90,26 +96,40 @@ async def read_request(request: HttpRequest) -> Request:
             raise ProtocolFault(415, "send the request in UTF-8")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProtocolFault(415, "send the request uncompressed")
-    return read_body(await _read_bytes(request))
+    body = await receive_body(request, limits)
+    return read_body(body) if len(body) <= BESIDE else await asyncio.to_thread(read_body, body)
 
 
-async def _read_bytes(request: HttpRequest) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise ProtocolFault(413, f"a request has at most {MAX_BODY} bytes", {"connection": "close"})
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def receive_body(request: HttpRequest, limits: Limits) -> bytes:
+    """The body of a request. Raises `ProtocolFault` where it is too large, or does not come in time."""
+    most, stream = limits.max_body_bytes, request.stream()
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.body_timeout_s):
+            while True:
+                async with asyncio.timeout(limits.receive_timeout_s):
+                    chunk = await anext(stream, None)
+                if chunk is None:
+                    return b"".join(chunks)
+                size += len(chunk)
+                if size > most:
+                    raise ProtocolFault(413, f"a request has at most {most} bytes", {"connection": "close"})
+                chunks.append(chunk)
+    except TimeoutError:
+        raise ProtocolFault(408, "the body of the request did not come in time", {"connection": "close"}) from None
+    except ClientDisconnect:
+        raise ProtocolFault(400, "the request ended before its body did", {"connection": "close"}) from None
 
 
 def read_body(body: bytes) -> Request:
     """The GraphQL request of a JSON body. Raises `ProtocolFault` with one clear message for whatever is not one."""
-    _check_bounds(body)
+    members = _check_bounds(body)
     try:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
         raise ProtocolFault(400, "the body is not JSON in UTF-8") from None
+    _check_names(content, members)
     if isinstance(content, list):
         raise ProtocolFault(400, "one request at a time: the body is a list")
     if not isinstance(content, dict):
@@ -117,9 +137,12 @@ def read_body(body: bytes) -> Request:
     return _read_content(content, len(body))
 
 
-def _check_bounds(body: bytes) -> None:
-    """Looks at nesting and at numbers before anybody parses them; what stands within a text is neither."""
-    depth = 0
+def _check_bounds(body: bytes) -> int:
+    """Looks at nesting and at numbers before anybody parses them; what stands within a text is neither.
+
+    Gives how many members its objects have, if it is JSON: each has a colon.
+    """
+    depth = members = 0
     for token in _TOKEN.finditer(body):
         match token.lastgroup:
             case "open":
@@ -128,8 +151,25 @@ def _check_bounds(body: bytes) -> None:
                     raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
             case "close":
                 depth -= 1
+            case "colon":
+                members += 1
             case "number":
                 raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
+    return members
+
+
+def _check_names(content: object, members: int) -> None:
+    """Refuses objects in which a name stands twice, of which the parser keeps the last and others may see the first."""
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            members -= len(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    if members:
+        raise ProtocolFault(400, "an object of the body has the same name twice")
 
 
 def _read_content(content: dict[str, Any], size: int) -> Request:
@@ -162,11 +202,12 @@ def _read_content(content: dict[str, Any], size: int) -> Request:
 def read_object(text: str) -> dict[str, Any]:
     """The JSON object of one message. Raises `ProtocolFault` for whatever is not one."""
     encoded = text.encode("utf-8", "replace")
-    _check_bounds(encoded)
+    members = _check_bounds(encoded)
     try:
         content = orjson.loads(encoded)
     except (orjson.JSONDecodeError, RecursionError):
         raise ProtocolFault(400, "the message is not JSON") from None
+    _check_names(content, members)
     if not isinstance(content, dict):
         raise ProtocolFault(400, "the message is not a JSON object")
     return content
@@ -181,6 +222,9 @@ def read_payload(payload: object, *, size: int = 0) -> Request:
 
 def _read_query_string(request: HttpRequest) -> Request:
     parameters = request.query_params
+    for name in ("query", "documentId", "operationName", "variables", "extensions"):
+        if len(parameters.getlist(name)) > 1:
+            raise ProtocolFault(400, f"`{name}` is given twice")
     content: dict[str, Any] = {
         "query": parameters.get("query"),
         "documentId": parameters.get("documentId"),
@@ -189,11 +233,12 @@ def _read_query_string(request: HttpRequest) -> Request:
     for name in ("variables", "extensions"):
         text = parameters.get(name)
         if text:
-            _check_bounds(text.encode())
+            members = _check_bounds(text.encode())
             try:
                 content[name] = orjson.loads(text)
             except (orjson.JSONDecodeError, RecursionError):
                 raise ProtocolFault(400, f"`{name}` is not JSON") from None
+            _check_names(content[name], members)
     return _read_content(content, len(request.url.query))
 
 

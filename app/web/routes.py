@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.domain.callers import Caller
+from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Admitted, DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
@@ -19,6 +20,7 @@ from app.web.authentication import authenticate_again, authenticate_request, rea
 from app.web.connections import Connections
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
+from app.web.outages import LATER, find_status, write_outage
 from app.web.protocol import (
     EVENT_STREAM,
     JSON,
@@ -54,7 +56,7 @@ class GraphQLEndpoint:
             if media_type == EVENT_STREAM:
                 media_type, only_events = JSON, True  # what is refused with a status of HTTP is told in JSON
             caller = await authenticate_request(self.services, request)
-            asked = await read_request(request)
+            asked = await read_request(request, self.admission.limits)
             only = (LISTENED | ANSWERED if accepts_events(accept) else ANSWERED) if is_post else QUERIES
             admitted = await self.admission.admit(caller, asked, only=only)
             if admitted.kind is OperationType.SUBSCRIPTION:
@@ -65,7 +67,12 @@ class GraphQLEndpoint:
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
             return self._refuse(request, fault, media_type, only_events=only_events)
-        return write_events(answer) if only_events else write_answer(answer, media_type)
+        except Outage as outage:
+            return write_outage(outage, media_type)
+        if only_events:
+            return write_events(answer)
+        status = find_status(answer)
+        return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
 
     def _open_stream(self, request: HttpRequest, caller: Caller, admitted: Admitted) -> Response:
         token = read_token(request.headers.getlist("authorization"))
@@ -97,7 +104,7 @@ def make_routes(services: Services, settings: Settings, connections: Connections
 
     Raises `SettingsFaults` for trusted documents that are none.
     """
-    connections = connections or Connections(settings.limits.max_connections)
+    connections = Connections(settings.limits.max_connections) if connections is None else connections
     executor = Executor().within(settings.limits)
     executor = executor.under(make_policy(settings, executor))
     admission = Admission(services, executor, settings.limits)

@@ -6,8 +6,8 @@ from typing import Any
 
 from scim2_models import Context
 
-from app.web.protocol import MAX_BODY
 from app.web.scim.resources import GROUP, USER, Group, Person
+from app.web.scim.wire import LIMITS
 
 _CONFIG = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
@@ -21,7 +21,7 @@ def describe_service(base: str) -> dict[str, Any]:
     return {
         "schemas": [_CONFIG],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": MAX_BODY},
+        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": LIMITS.max_body_bytes},
         "filter": {"supported": True, "maxResults": MAX_COUNT},
         "changePassword": {"supported": False},
         "sort": {"supported": False},

@@ -8,11 +8,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.web.protocol import JSON, MAX_BODY, ProtocolFault, read_object
+from app.settings import Limits
+from app.web.protocol import JSON, ProtocolFault, read_object, receive_body
 from app.web.scim.faults import ScimFault
 
 SCIM = "application/scim+json"
 ROOT = "/scim/v2"
+LIMITS = Limits()  # of a resource, which is small: nobody needs others than these
 
 
 def choose_media_type(accept: str | None) -> str:
@@ -30,14 +32,12 @@ async def read_content(request: Request) -> dict[str, Any]:
         raise ScimFault(415, "send the request in UTF-8")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ScimFault(415, "send the request uncompressed")
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise ScimFault(413, f"a request has at most {MAX_BODY} bytes", headers={"connection": "close"})
-        chunks.append(chunk)
     try:
-        return read_object(b"".join(chunks).decode("utf-8"))
+        body = await receive_body(request, LIMITS)
+    except ProtocolFault as fault:
+        raise ScimFault(fault.status, fault.message, headers=fault.headers) from None
+    try:
+        return read_object(body.decode("utf-8"))
     except (UnicodeDecodeError, ProtocolFault) as fault:
         told = fault.message.replace("message", "body") if isinstance(fault, ProtocolFault) else "the body is not UTF-8"
         raise ScimFault(400, told, "invalidSyntax") from None

@@ -1,0 +1,93 @@
+"""The head of a request, its line and its header fields: it is so large at most, and comes within a time.
+
+The server below us bounds neither. A head that never ends holds a connection for nothing, and one that never stops
+growing holds memory: nothing of ours is asked before it is complete.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.settings import Limits
+
+
+class _TooLarge(Exception):
+    """The head has more than is taken."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """HTTP/1.1 as uvicorn speaks it, its heads within the limits. One for each connection."""
+
+    def __init__(self, *args: Any, limits: Limits, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._limits = limits
+        self._awaited: asyncio.TimerHandle | None = None  # set while a head is awaited
+        self._size = 0  # bytes that came of a head that is not complete
+        self._taken = 0  # of these, what the parser has made of them: a head may come all at once
+        self._is_too_large = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._have_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self._await_head()  # whatever comes now is the head of a request, or nothing that anybody waits for
+        super().data_received(data)
+        if self._awaited is not None and not self.transport.is_closing():
+            self._size += len(data)  # all of it belongs to a head that is not complete
+            if self._size > self._limits.max_head_bytes:
+                self._is_too_large = True
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._size = self._taken = 0
+        self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._taken += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._taken += len(name) + len(value)
+        limits = self._limits
+        if len(self.headers) > limits.max_head_fields or self._taken > limits.max_head_bytes:
+            self._is_too_large = True
+            raise _TooLarge  # the parser stops, and the answer is asked for below
+
+    def on_headers_complete(self) -> None:
+        self._have_head()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Says why a head is not taken, and ends the connection."""
+        self._have_head()
+        if not self._is_too_large:
+            return super().send_400_response(msg)
+        self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+        return None
+
+    def _await_head(self) -> None:
+        if self._awaited is None:
+            self._awaited = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
+
+    def _have_head(self) -> None:
+        if self._awaited is not None:
+            self._awaited.cancel()
+            self._awaited = None
+
+    def _give_up(self) -> None:
+        self._awaited = None
+        if self.transport.is_closing():
+            return
+        if self._size:  # else nothing was asked that could be answered
+            self.transport.write(STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
