@@ -79,6 +79,7 @@ class Settings:
     """Everything that a deployment may choose."""
 
     database_url: str = "sqlite+aiosqlite:///permgate.db"  # one file beside the program: nothing else to set up
+    database_role: str | None = None  # under which PostgreSQL is served, given its rights by `migrate`: no DDL
     seeds: Path = Path()  # catalogs of one's own; by default those that came with the program
     audit_key_file: Path | None = None  # signs heads of the audit log: who can write the database must not read it
     jwt_issuers: Path | None = None  # others whose tokens are taken: nobody's unless somebody says whose
@@ -105,8 +106,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
             faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
     url = environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
-    if not url.startswith("sqlite+aiosqlite:///") or url.endswith((":///", ":memory:")):
-        faults.append("PERMGATE_DATABASE_URL: expected `sqlite+aiosqlite:///` and the path of a file")
+    is_file = url.startswith("sqlite+aiosqlite:///") and not url.endswith((":///", ":memory:"))
+    if not is_file and not re.match("postgresql[+]asyncpg://[^/]*/[^/?]", url):
+        faults.append(
+            "PERMGATE_DATABASE_URL: expected `sqlite+aiosqlite:///` and the path of a file, "
+            "or `postgresql+asyncpg://user:password@host/database`"
+        )
     seeds = Path(environment.get("PERMGATE_SEEDS", str(find_seeds())))
     if not seeds.is_dir():
         faults.append(f"PERMGATE_SEEDS: `{seeds}` is no folder")
@@ -139,6 +144,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsFaults(faults)
     return Settings(
         database_url=url,
+        database_role=environment.get("PERMGATE_DATABASE_ROLE"),
         seeds=seeds,
         graphiql=graphiql == "on",
         audit_key_file=audit_key_file,

@@ -23,10 +23,11 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.cli.backups import backup, restore
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
-from app.db.engine import DatabaseFault
+from app.db.faults import DatabaseFault
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.catalog_building import CatalogFaults
@@ -36,6 +37,7 @@ from app.domain.explanation import explain
 from app.domain.heads import Head, print_head, sign_head
 from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
+from app.domain.outages import Outage
 from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
@@ -74,6 +76,8 @@ def cli() -> None:
 
 
 cli.add_command(sync)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 def main() -> None:
@@ -88,6 +92,9 @@ def main() -> None:
         sys.exit(CONFIGURATION)
     except DBAPIError as error:
         complain(f"the database failed: {error.orig}")
+        sys.exit(UNAVAILABLE)
+    except Outage as error:
+        complain(str(error))
         sys.exit(UNAVAILABLE)
     except Refused as error:
         for refusal in error.errors:
@@ -226,13 +233,16 @@ def _bind(host: str, port: int) -> socket.socket:
 
 @cli.command("migrate")
 def migrate_command() -> None:
-    """Bring the database to the current schema."""
+    """Bring the database to the current schema.
+
+    PERMGATE_DATABASE_ROLE is given what `serve` needs of PostgreSQL: run this as the owner of the schema.
+    """
     settings = read_settings(os.environ)
 
     async def do() -> None:
         database = Database(settings.database_url)
         try:
-            await migrate(database)
+            await migrate(database, role=settings.database_role)
         finally:
             await database.close()
 
