@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.domain.callers import Caller
-from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Admitted, DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
@@ -20,7 +19,6 @@ from app.web.authentication import authenticate_again, authenticate_request, rea
 from app.web.connections import Connections
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
-from app.web.outages import LATER, find_status, write_outage
 from app.web.protocol import (
     EVENT_STREAM,
     JSON,
@@ -67,12 +65,7 @@ class GraphQLEndpoint:
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
             return self._refuse(request, fault, media_type, only_events=only_events)
-        except Outage as outage:
-            return write_outage(outage, media_type)
-        if only_events:
-            return write_events(answer)
-        status = find_status(answer)
-        return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
+        return write_events(answer) if only_events else write_answer(answer, media_type)
 
     def _open_stream(self, request: HttpRequest, caller: Caller, admitted: Admitted) -> Response:
         token = read_token(request.headers.getlist("authorization"))
@@ -104,7 +97,7 @@ def make_routes(services: Services, settings: Settings, connections: Connections
 
     Raises `SettingsFaults` for trusted documents that are none.
     """
-    connections = Connections(settings.limits.max_connections) if connections is None else connections
+    connections = connections or Connections(settings.limits.max_connections)
     executor = Executor().within(settings.limits)
     executor = executor.under(make_policy(settings, executor))
     admission = Admission(services, executor, settings.limits)

@@ -18,9 +18,8 @@ from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.domain.callers import Caller
-from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Admitted, Request, RequestFault, SubscriptionEnded
-from app.graphql.faults import Fault, FaultCode, read_outage
+from app.graphql.faults import Fault, FaultCode
 from app.graphql.listening import Listener
 from app.services.buckets import Buckets
 from app.services.context import Services
@@ -30,7 +29,6 @@ from app.telemetry import log
 from app.web.admission import Admission
 from app.web.authentication import authenticate_again, read_token
 from app.web.connections import Connections, Ending, Full
-from app.web.outages import log_outage
 from app.web.protocol import ProtocolFault, read_object, read_payload
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -313,9 +311,6 @@ class _Socket:
             await self._send_last({"type": "error", "id": id, "payload": _format(fault.errors)}, this)
         except _Gone:
             raise
-        except Outage as outage:
-            log_outage(outage)
-            await self._send_last({"type": "error", "id": id, "payload": _format([read_outage(outage)])}, this)
         except Exception as error:  # whatever is wrong with one operation, the others go on
             log("an operation failed", level=logging.ERROR, exception=error)
             shown = Fault("internal error", FaultCode.INTERNAL_SERVER_ERROR)
