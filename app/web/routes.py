@@ -97,7 +97,7 @@ def make_routes(services: Services, settings: Settings, connections: Connections
 
     Raises `SettingsFaults` for trusted documents that are none.
     """
-    connections = connections or Connections(settings.limits.max_connections)
+    connections = Connections(settings.limits.max_connections) if connections is None else connections
     executor = Executor().within(settings.limits)
     executor = executor.under(make_policy(settings, executor))
     admission = Admission(services, executor, settings.limits)
