@@ -8,7 +8,7 @@ own late BEGIN lets two check-then-write transactions pass the same guard.
 import asyncio
 import sqlite3
 from collections.abc import Awaitable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,15 @@ async def finish(work: Awaitable[T]) -> T:
             await asyncio.wait([running])
             if not running.cancelled():
                 running.exception()  # nobody is there to hear of it
+
+
+async def conclude(work: Awaitable[T]) -> T:
+    """The result of some work that nobody can call off any more: who tries to hears of the result all the same."""
+    running = asyncio.ensure_future(work)
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(running)
+    return running.result()
 
 
 def create_engine(address: str, *, patient: bool = False) -> AsyncEngine:

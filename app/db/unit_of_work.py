@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from app.db import postgresql, tables
-from app.db.engine import BEGIN_OPTION, create_engine, finish
+from app.db.engine import BEGIN_OPTION, conclude, create_engine, finish
 from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.repositories.audit import Audit
@@ -295,7 +295,7 @@ class Database:
                     with suppress(Outage):  # a connection that is lost has rolled back by itself
                         await finish(transaction.rollback())
                     raise
-                await finish(self._commit(transaction))
+                await conclude(self._commit(transaction))  # it has begun: who calls it off is told what came of it
 
     async def transact(
         self, work: Callable[[WritingUnit], Awaitable[T]], catalog: Catalog = NO_CATALOG, *, patient: bool = False

@@ -7,6 +7,7 @@ after the field's change was committed, so that what a payload shows is what is 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 import strawberry
@@ -25,6 +26,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class CalledOff(Exception):
+    """What was being loaded is not waited for any more: its operation has ended."""
+
+
 class Operation:
     """The state of one operation."""
 
@@ -34,6 +39,7 @@ class Operation:
         self._stack = AsyncExitStack()
         self._reading: Reading | None = None
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
+        self._loading: set[asyncio.Task[Any]] = set()
         self._opening = asyncio.Lock()  # sibling fields run at once and share one snapshot
 
     @property
@@ -58,9 +64,14 @@ class Operation:
             )
 
     async def close(self) -> None:
-        """Ends the snapshot."""
+        """Ends the snapshot, and what is still being loaded from it: an operation may be called off at any time."""
         self._reading = None
         self._loaders.clear()
+        if self._loading:
+            loading = [*self._loading]
+            for task in loading:
+                task.cancel()
+            await asyncio.wait(loading)
         await self._stack.aclose()
 
     async def look(self, *users: UserId) -> Seen:
@@ -106,8 +117,20 @@ class Operation:
     ) -> DataLoader[K, V]:
         """The loader of a name, made with `load` where there is none yet. Without `cache` equal keys are not one."""
         if name not in self._loaders:
-            self._loaders[name] = DataLoader(load_fn=load, cache=cache)
+            self._loaders[name] = DataLoader(load_fn=partial(self._follow, load), cache=cache)
         return self._loaders[name]
+
+    async def _follow(self, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]], keys: list[K]) -> Any:
+        """Loads, in a task of the loader's own, which this operation does not outlive."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._loading.add(task)
+        try:
+            return await load(keys)
+        except asyncio.CancelledError:
+            raise CalledOff from None  # whoever waits for it is told, and does not wait for ever
+        finally:
+            self._loading.discard(task)
 
 
 Info = strawberry.Info[Operation, None]
