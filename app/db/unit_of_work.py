@@ -23,6 +23,7 @@ from app.db import postgresql, tables
 from app.db.engine import BEGIN_OPTION, conclude, create_engine, finish
 from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
+from app.db.notices import NoNotices, Notices
 from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
 from app.db.repositories.contracts import Contracts
@@ -324,8 +325,13 @@ class Database:
                 lost = True
 
     def _note_repeat(self, why: Unavailable) -> None:
+        log("what was asked of the database is done anew", level=30, why=type(why).__name__)
         for hear in self.on_repeat:
             hear(why)
+
+    def listen(self, hear: Callable[[], None]) -> NoNotices:
+        """What hears of the commits of other processes, once it was started; `hear` is called for each, or for some."""
+        return Notices(self.engine, hear) if self.is_postgresql else NoNotices()
 
     def require_writable(self) -> None:
         """Raises `WritesStopped` where a commit is undecided."""

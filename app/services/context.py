@@ -101,8 +101,10 @@ class Services:
             yield from (fresh[start : start + 10] for start in range(0, len(fresh), 10))
 
     @asynccontextmanager
-    async def reading(self, caller: Caller | None = None) -> AsyncIterator["Reading"]:
+    async def reading(self, caller: Caller | None = None, *, patient: bool = False) -> AsyncIterator["Reading"]:
         """Everything that one document reads: one snapshot, one revision, one moment, for one caller.
+
+        A `patient` one is of a job that takes longer than a request may.
 
         Without a caller the gateway itself reads (the command line of whoever owns the database), and sees everything.
         """

@@ -1,0 +1,21 @@
+"""Everything here is over PostgreSQL: the fixtures of `tests/conftest.py` with a database in the place of a file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.factories import Template, fill_template, stock
+from tests.postgres.fixtures import postgres_direct, postgres_server, postgres_template
+
+__all__ = ["postgres_direct", "postgres_server", "postgres_template"]
+
+
+@pytest.fixture(scope="session")
+def template(postgres_template: Template) -> Template:
+    return postgres_template
+
+
+@pytest.fixture(scope="session")
+def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    path: Path = tmp_path_factory.mktemp("stocked") / "template.db"
+    return fill_template(template, path, stock)
