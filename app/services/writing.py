@@ -34,6 +34,7 @@ from app.domain.guards import Guard, guard_owners, warn_unmanageable
 from app.domain.holders import Limit, RoleId, TeamId, UserId
 from app.domain.likeness import warn_of_look
 from app.domain.names import read_name, read_text
+from app.domain.outages import Outage, UndecidedCommit
 from app.domain.security import note_attempt
 from app.domain.violations import Judgement
 from app.domain.wishes.asking import Faults
@@ -172,16 +173,39 @@ async def transact(services: Services, caller: Caller, work: Work, *, action: st
 
     Refused attempts to raise rights are noted in the security log, in a transaction of their own.
     """
-    opening = services.database.reading if options.dry_run else services.database.writing
+
+    async def do(unit: ReadingUnit | WritingUnit) -> Written:
+        return await _transact(services, caller, unit, work, action=action, options=options)
+
     try:
-        async with opening(services.catalog) as unit:
-            return await _transact(services, caller, unit, work, action=action, options=options)
+        if options.dry_run:
+            async with services.database.reading(services.catalog) as unit:
+                return await do(unit)
+        return await _commit_or_find(services, do, by_key=options.idempotency is not None)
     except Refused as refused:
         event = None if options.dry_run else note_attempt(caller, action, refused.errors, at=services.clock())
         if event is not None:
             async with services.database.writing(services.catalog) as unit:
                 await unit.security.add(event)
         return Written(errors=refused.errors)
+
+
+async def _commit_or_find(
+    services: Services, do: Callable[[WritingUnit], Awaitable[Written]], *, by_key: bool
+) -> Written:
+    """Does something in a writing unit. Where nobody knows whether it was committed, its idempotency key tells.
+
+    The write lock is only to be had once the transaction of before has ended, one way or the other.
+    """
+    try:
+        return await services.database.transact(do, services.catalog)
+    except UndecidedCommit as undecided:
+        if not by_key:
+            raise
+        try:
+            return await services.database.transact(do, services.catalog)
+        except Outage:
+            raise undecided from None
 
 
 async def _transact(

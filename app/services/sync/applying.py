@@ -75,7 +75,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
     """Applies a plan. One that was applied already gives its run again. Who may apply none is shown none."""
     is_permitted = False
     try:
-        async with services.reading(caller) as reading:
+        async with services.reading(caller, patient=True) as reading:
             await require(reading, APPLY)
             is_permitted = True
             options = _check(options)
@@ -93,7 +93,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
     except Refused as refused:
         event = note_attempt(caller, APPLY, refused.errors, at=services.clock())
         if event is not None:
-            async with services.database.writing(services.catalog) as unit:
+            async with services.database.writing(services.catalog, patient=True) as unit:
                 await unit.security.add(event)
         return SyncAnswer(run=await _find_run(services, run) if is_permitted else None, errors=refused.errors)
 
@@ -144,7 +144,7 @@ async def _find_answer(unit: ReadingUnit, caller: Caller, options: ApplyOptions,
 
 
 async def _find_run(services: Services, run: str) -> SyncRun | None:
-    async with services.database.reading(services.catalog) as unit:
+    async with services.database.reading(services.catalog, patient=True) as unit:
         kept = await unit.sync.find(run)
     return None if kept is None else kept.run
 
@@ -155,12 +155,12 @@ async def _find_run(services: Services, run: str) -> SyncRun | None:
 async def _apply(application: _Application) -> SyncAnswer:
     services = application.services
     for _ in range(TRIES):
-        async with services.reading(application.caller) as reading:
+        async with services.reading(application.caller, patient=True) as reading:
             draft = await _work_out(application, reading)
             if draft is None:
                 break
         try:
-            async with services.database.writing(services.catalog) as unit:
+            async with services.database.writing(services.catalog, patient=True) as unit:
                 if (done := await _find_done(application, unit)) is not None:
                     return SyncAnswer(run=done)
                 if await unit.audit.find_last_revision() != reading.revision:
@@ -168,7 +168,7 @@ async def _apply(application: _Application) -> SyncAnswer:
                 return await _write(application, unit, reading, draft)
         except _Overtaken:
             continue
-    async with services.database.writing(services.catalog) as unit:
+    async with services.database.writing(services.catalog, patient=True) as unit:
         if (done := await _find_done(application, unit)) is not None:
             return SyncAnswer(run=done)
         if not application.stale:

@@ -88,7 +88,7 @@ class SyncAnswer:
 
 async def authorise_plan(services: Services, caller: Caller, options: PlanOptions) -> None:
     """Raises `Refused` for one who may not plan, or asks for what cannot be: before a long feed is taken."""
-    async with services.reading(caller) as reading:
+    async with services.reading(caller, patient=True) as reading:
         await require(reading, PLAN)
     _check(options)
 
@@ -121,7 +121,7 @@ async def _plan_sync(
 ) -> SyncAnswer:
     try:
         options = _check(options)
-        async with services.reading(caller) as reading:
+        async with services.reading(caller, patient=True) as reading:
             await require(reading, PLAN)
             kept = await _find_kept(reading.unit, caller, options, now=reading.now)
             if kept is not None:
@@ -145,7 +145,7 @@ async def _plan_sync(
     )  # fmt: skip
     progress(Phase.KEEPING)
     try:
-        async with services.database.writing(services.catalog) as unit:
+        async with services.database.writing(services.catalog, patient=True) as unit:
             now = services.clock()
             meanwhile = await _find_kept(unit, caller, options, now=now)
             if meanwhile is not None:
