@@ -49,7 +49,7 @@ async def open_services(settings: Settings, *, clock: Callable[[], datetime] = r
         cursor_key = await _read_cursor_key(database)
         return Services(
             database, program, cursor_key=cursor_key, audit_key=audit_key, issuers=issuers, clock=clock,
-            brake_share=settings.sync_brake_share, max_feed=settings.sync_max_bytes,
+            brake_share=settings.sync_brake_share, max_feed=settings.sync_max_bytes, limits=settings.limits,
         )  # fmt: skip
     except BaseException:
         await database.close()

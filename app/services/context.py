@@ -17,14 +17,17 @@ from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.sync.brake import DEFAULT_SHARE
 from app.domain.world import Change, World
+from app.services.buckets import Buckets
 from app.services.feed import Feed
 from app.services.issuers import NO_ISSUERS, Issuers
 from app.services.past import Past
 from app.services.seeing import Seen
 from app.services.sync.sketches import Sketches
 from app.services.uses import Uses
+from app.settings import Limits
 from app.telemetry.metrics import REVISION
 
+LIMITS = Limits()  # those of a gateway whose settings say nothing of them
 REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
 DRAWN_AT_ONCE = 1000  # ids for which randomness is asked of the system together
 MAX_STEP_BACK = timedelta(hours=1)  # a clock set back by more was wrong before, and is not waited for
@@ -62,6 +65,7 @@ class Services:
         issuers: Issuers = NO_ISSUERS,
         brake_share: float = DEFAULT_SHARE,
         max_feed: int = 1 << 30,
+        limits: Limits = LIMITS,
         clock: Callable[[], datetime] = read_clock,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -79,6 +83,7 @@ class Services:
         self.drafting = asyncio.Semaphore(1)  # a long feed takes a processor and memory: one after another
         self.past = Past()
         self.uses = Uses(database)
+        self.failures = Buckets(limits.max_failures, limits.failure_refill)  # wrong tokens, by where they come from
         self._directory: tuple[int, World] | None = None
 
     @property

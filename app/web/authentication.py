@@ -1,6 +1,8 @@
 """From a request's credentials to a caller."""
 
 from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from math import ceil
 
 from starlette.requests import HTTPConnection
 
@@ -14,12 +16,35 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="permgate"'}
 
 
 async def authenticate_request(services: Services, request: HTTPConnection) -> Caller:
-    """The caller of a request. Raises `ProtocolFault` (401), in the same words whatever is wrong with the token."""
-    caller = await authenticate(services, read_token(request.headers.getlist("authorization")))
+    """The caller of a request. Raises `ProtocolFault` (401), in the same words whatever is wrong with the token.
+
+    Who sends one wrong token after another is told to wait (429). Others at the same address, as it may be that of a
+    proxy, are served all the same: a good token is one that nobody guesses.
+    """
+    token = read_token(request.headers.getlist("authorization"))
+    caller = await authenticate(services, token)
     if caller is None:
+        wait = note_failure(services, request) if token else 0.0
+        if wait > 0:
+            message = "too many wrong tokens came from this address: try again later"
+            raise ProtocolFault(429, message, {"retry-after": str(ceil(wait))})
         raise ProtocolFault(401, "a valid token is needed: `Authorization: Bearer <token>`", CHALLENGE)
     note_actor(caller.user)
     return caller
+
+
+def note_failure(services: Services, connection: HTTPConnection) -> float:
+    """Counts a wrong token against the address it came from: for how many seconds that is held off, 0 for not at all.
+
+    The address is the one of the connection, or what a proxy says that uvicorn was told to trust. Of IPv6 a network of
+    64 bits counts as one: whoever has one address of it mostly has them all.
+    """
+    host = connection.client.host if connection.client is not None else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return services.failures.take(host, 1)
+    return services.failures.take(ip_network((address, 64), strict=False) if address.version == 6 else address, 1)
 
 
 async def authenticate_again(services: Services, token: str) -> Caller | None:

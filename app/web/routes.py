@@ -34,6 +34,7 @@ from app.web.sockets import SocketEndpoint
 from app.web.streams import EventStream, write_events
 
 QUERIES = frozenset({OperationType.QUERY})
+CODES = {401: FaultCode.UNAUTHENTICATED, 429: FaultCode.REQUEST_RATE_LIMITED}
 
 
 class GraphQLEndpoint:
@@ -61,7 +62,7 @@ class GraphQLEndpoint:
                 return self._open_stream(request, caller, admitted)
             answer = await self.admission.execute(caller, admitted)
         except ProtocolFault as fault:
-            code = FaultCode.UNAUTHENTICATED if fault.status == 401 else FaultCode.BAD_REQUEST
+            code = CODES.get(fault.status, FaultCode.BAD_REQUEST)
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
             return self._refuse(request, fault, media_type, only_events=only_events)

@@ -27,7 +27,7 @@ from app.services.feed import POLL_S
 from app.settings import Limits, Settings
 from app.telemetry import log
 from app.web.admission import Admission
-from app.web.authentication import authenticate_again, read_token
+from app.web.authentication import authenticate_again, note_failure, read_token
 from app.web.connections import Connections, Ending, Full
 from app.web.protocol import ProtocolFault, read_object, read_payload
 
@@ -237,6 +237,7 @@ class _Socket:
         seen = self.services.feed.revision
         self.caller = await self._authenticate()
         if self.caller is None:
+            note_failure(self.services, self.websocket)
             return self.end(Closing.FORBIDDEN, "Forbidden")
         most = self.limits.max_caller_sockets
         try:
