@@ -5,9 +5,11 @@ command line sets before it starts them), and whoever is asked gives the sum.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from time import perf_counter
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -21,7 +23,20 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+
+class Outcome(Protocol):
+    """What came of a step of a sync."""
+
+    @property
+    def errors(self) -> Sequence[object]: ...
+
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=Outcome)
+Answering = Callable[P, Coroutine[Any, Any, A]]
+
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+LIMITS = {408: "time", 413: "size", 429: "rate", 503: "capacity"}  # what a status of HTTP says was reached
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # a check, to what is cut off
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, and nobody asks for it
@@ -65,6 +80,32 @@ def render_metrics() -> tuple[bytes, str]:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def count_refusal(status: int) -> None:
+    """Counts a request refused by a limit, if the status says so."""
+    limit = LIMITS.get(status)
+    if limit is not None:
+        REFUSED.labels(limit).inc()
+
+
+def counting_sync(step: str) -> Callable[[Answering[P, A]], Answering[P, A]]:
+    """Counts what comes of planning or applying a sync."""
+
+    def decorate(work: Answering[P, A]) -> Answering[P, A]:
+        @wraps(work)
+        async def do(*given: P.args, **named: P.kwargs) -> A:
+            outcome = "failed"
+            try:
+                answer = await work(*given, **named)
+                outcome = "refused" if answer.errors else "done"
+                return answer
+            finally:
+                SYNC_RUNS.labels(step, outcome).inc()
+
+        return do
+
+    return decorate
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from app.services.buckets import Buckets
 from app.services.context import Services
 from app.services.turns import TooBusy, Turns
 from app.settings import Limits
+from app.telemetry.metrics import OPEN_STREAMS, REFUSED
+from app.telemetry.requests import note_operation
 
 SOON_S = 1  # when to come back to what is full now and may be free in a moment
 
@@ -70,7 +72,11 @@ class Admission:
             admitted = await self.executor.admit(request, caller, only=only)
         except RequestFault as fault:
             self._budgets.drain(caller.user, fault.effort)
+            if (fault.errors[0].extensions or {}).get("code") == FaultCode.COST_ESTIMATED_TOO_EXPENSIVE:
+                REFUSED.labels("cost").inc()
             raise
+        operation = admitted.execution.operation
+        note_operation(admitted.kind.value, operation.name.value if operation.name is not None else None)
         self._budgets.drain(caller.user, admitted.effort)
         self._pay(caller, admitted.cost)
         return admitted
@@ -94,14 +100,15 @@ class Admission:
         """
         caller = listener.caller
         await self.executor.wait_for_revision(self.services, admitted)
-        async with aclosing(self.executor.listen(listener, admitted)) as answers:
-            async for answer in answers:
-                self._budgets.drain(caller.user, admitted.cost)
-                answer["extensions"]["cost"] = self._report(caller, admitted)
-                yield answer
-                owed = -self._budgets.look(caller.user)
-                if owed > 0:
-                    await asyncio.sleep(owed / self.limits.caller_refill)
+        with OPEN_STREAMS.track_inprogress():
+            async with aclosing(self.executor.listen(listener, admitted)) as answers:
+                async for answer in answers:
+                    self._budgets.drain(caller.user, admitted.cost)
+                    answer["extensions"]["cost"] = self._report(caller, admitted)
+                    yield answer
+                    owed = -self._budgets.look(caller.user)
+                    if owed > 0:
+                        await asyncio.sleep(owed / self.limits.caller_refill)
 
     def _pay(self, caller: Caller, cost: int) -> None:
         """Takes a cost from the budget of a caller. Raises `Held` where there is not enough."""

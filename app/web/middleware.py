@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.graphql.faults import FaultCode
 from app.telemetry import log
-from app.telemetry.metrics import OPEN_SOCKETS, REFUSED
+from app.telemetry.metrics import OPEN_SOCKETS, count_refusal
 from app.telemetry.requests import Note, observing, read_request_id
 from app.web.lifecycle import Lifecycle
 from app.web.protocol import write_fault
@@ -18,7 +18,6 @@ from app.web.protocol import write_fault
 REQUEST_ID = "x-request-id"
 DOORS = {"graphql": "graphql", "scim": "scim", "sync": "sync", "graphiql": "ide"}  # by how an address begins
 QUIET = frozenset({"livez", "readyz", "metrics"})
-LIMITS = {408: "time", 413: "size", 429: "rate", 503: "capacity"}  # what a status says was reached
 
 
 class Observation:
@@ -60,9 +59,8 @@ class Observation:
                     raise  # the server cuts the connection: what was sent is not all
                 fault = write_fault(500, FaultCode.INTERNAL_SERVER_ERROR, "internal error")
                 await fault(scope, receive, send_on)
-            limit = LIMITS.get(int(note.status or 0))
-            if limit is not None and not note.is_quiet:
-                REFUSED.labels(limit).inc()
+            if not note.is_quiet:
+                count_refusal(int(note.status or 0))
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A socket is a line of its own when it ends; so is each operation on it."""

@@ -26,7 +26,9 @@ from app.services.context import Services
 from app.services.feed import POLL_S
 from app.settings import Limits, Settings
 from app.telemetry import log
-from app.web.admission import Admission
+from app.telemetry.metrics import count_refusal
+from app.telemetry.requests import Note, current_note, observing
+from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_again, note_failure, read_token
 from app.web.connections import Connections, Ending, Full
 from app.web.protocol import ProtocolFault, read_object, read_payload
@@ -258,7 +260,7 @@ class _Socket:
         if len(self.operations) >= most:
             excess = Fault(f"at most {most} operations at once on a socket", FaultCode.BAD_REQUEST)
             return await self._send({"type": "error", "id": id, "payload": _format([excess])})
-        self.operations[id] = self._start(self._run(id, request, self.caller))
+        self.operations[id] = self._start(self._observe(id, request, self.caller))
         return None
 
     def _forget(self, id: str) -> None:  # noqa: A002
@@ -292,6 +294,13 @@ class _Socket:
 
     # ------------------------------------------------------------------ what is run
 
+    async def _observe(self, id: str, request: Request, caller: Caller) -> None:  # noqa: A002
+        """Runs an operation, which has a line of its own in the access log: the request's id is that of the socket."""
+        note = Note(request_id=current_note().request_id, kind="graphql", actor=caller.user)
+        with observing(note):
+            await self._run(id, request, caller)
+            note.status = note.status or "200"
+
     async def _run(self, id: str, request: Request, caller: Caller) -> None:  # noqa: A002
         this = asyncio.current_task()
         try:
@@ -309,10 +318,15 @@ class _Socket:
             if forbidden or ended.code is FaultCode.UNAUTHENTICATED:
                 self.end(Closing.FORBIDDEN, "Forbidden")
         except RequestFault as fault:
+            current_note().status = "refused"
+            if isinstance(fault, Held):
+                count_refusal(fault.status)
             await self._send_last({"type": "error", "id": id, "payload": _format(fault.errors)}, this)
         except _Gone:
+            current_note().status = "gone"
             raise
         except Exception as error:  # whatever is wrong with one operation, the others go on
+            current_note().status = "failed"
             log("an operation failed", level=logging.ERROR, exception=error)
             shown = Fault("internal error", FaultCode.INTERNAL_SERVER_ERROR)
             await self._send_last({"type": "error", "id": id, "payload": _format([shown])}, this)

@@ -19,12 +19,23 @@ from app.settings import Settings
 from app.web.lifecycle import Lifecycle, draining_on_sigterm
 from tests.factories import Gateway, Template, select
 from tests.serving import Proxy, Replica, serving, until
+from tests.sockets import known
 
 ASK = """query Ask($node: String!) { user(ref: {userName: "ana"}) { can(node: $node) { allowed } } }"""
 MAKE = """mutation Make($name: String!) {
     createUser(input: {userName: $name, idempotencyKey: $name}) { revision errors { code message } }
 }"""
 DRAIN_S = 1
+
+
+async def hear_the_end(replica: Replica, token: str) -> tuple[int, str]:
+    """What a socket is closed with that listens to all changes."""
+    async with known(replica.address.removeprefix("http://"), token) as client:
+        await client.subscribe("subscription { changes { revision } }")
+        while True:
+            message = await client.receive()
+            if message["type"] == "next":
+                return await client.closed()
 
 
 async def restart_under_load(
@@ -53,6 +64,7 @@ async def restart_under_load(
                 if data is not None and data["createUser"]["errors"] == []:
                     made.append(name)
 
+        listening = asyncio.create_task(hear_the_end(replicas[0], template.token)) if not arguments else None
         load = [asyncio.create_task(work) for work in (ask(), ask(), make("left"), make("right"))]
         for number in range(restarts):
             replica = replicas[number % 2]
@@ -66,6 +78,9 @@ async def restart_under_load(
         stopping.set()
         await asyncio.gather(*load)
         await proxy.close()
+        if listening is not None:
+            code, _ = await listening
+            assert code == 1012
 
     assert proxy.failed == []
     there = [name for (name,) in select(database, "SELECT user_name FROM users WHERE user_name LIKE '%-%'")]

@@ -10,6 +10,8 @@ import pytest
 from app.telemetry import JsonFormatter
 from app.telemetry.metrics import REGISTRY
 from tests.factories import Gateway, each_of
+from tests.serving import until
+from tests.sockets import known
 
 MARKER = "marker-7731@example.org"
 ACCESS = logging.getLogger("permgate.access")
@@ -171,3 +173,21 @@ async def test_nothing_is_in_progress_when_nothing_is(world: Gateway) -> None:
     samples = read_samples()
     assert samples["permgate_requests_in_progress", ()] == 0
     assert samples["permgate_sockets_open", ()] == 0
+
+
+async def test_an_operation_on_a_socket_is_a_line_under_the_id_of_the_socket(
+    world: Gateway, address: str, lines: Any
+) -> None:
+    before = read_samples()
+    async with known(address, world.token, headers={"x-request-id": "socket-1"}) as client:
+        await client.ask("query Me { viewer { user { id } } }")
+        await client.subscribe("{ nothing }", id="2")
+        await client.error(id="2")
+        assert read_samples()["permgate_sockets_open", ()] == 1
+    await until(lambda: read_samples()["permgate_sockets_open", ()] == 0)
+
+    told = [(line["kind"], line["status"], line.get("operation")) for line in lines("request")]
+    assert told == [("query", "200", "Me"), ("graphql", "refused", None), ("socket", "gone", None)]
+    assert {line["request"] for line in lines("request")} == {"socket-1"}
+    moved = {key for key, value in read_samples().items() if value != before.get(key, 0)}
+    assert ("permgate_requests_total", (("kind", "query"), ("status", "200"))) in moved

@@ -37,6 +37,7 @@ from app.services.sync.feeds import Feed, read
 from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require, work_aside
 from app.services.sync.sketches import Sketch
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+from app.telemetry.metrics import counting_sync
 
 APPLY = "applySync"
 TRIES = 3  # on a snapshot: after that others are kept from writing while the plan is worked out
@@ -71,6 +72,7 @@ class _Application:
         return self.kept.run
 
 
+@counting_sync("apply")
 async def apply_sync(services: Services, caller: Caller, run: str, *, options: ApplyOptions) -> SyncAnswer:
     """Applies a plan. One that was applied already gives its run again. Who may apply none is shown none."""
     is_permitted = False

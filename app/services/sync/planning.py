@@ -30,6 +30,7 @@ from app.domain.sync.units import Current, Directory
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
 from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+from app.telemetry.metrics import counting_sync
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,6 +106,7 @@ async def refuse_nothing(services: Services, caller: Caller, *, options: PlanOpt
     )
 
 
+@counting_sync("plan")
 async def plan_sync(
     services: Services, caller: Caller, feed: Feed, *, options: PlanOptions, progress: Progress = be_silent
 ) -> SyncAnswer:
