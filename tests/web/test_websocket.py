@@ -14,6 +14,7 @@ from app.services import users
 from app.services.callers import revoke_token
 from app.settings import Limits, Settings
 from app.web import sockets
+from app.web.connections import Connections
 from tests.factories import Answer, Gateway, each_of
 from tests.sockets import SUBPROTOCOL, connecting, known, listening, serving
 from tests.web.test_nothing_internal import INTERNAL, SECRET, fail
@@ -404,3 +405,79 @@ async def test_a_query_on_a_socket_is_authenticated_for_itself(
         await client.subscribe(NAMES)
         assert await client.closed() == (4403, "Forbidden")
         assert client.passed == []
+
+
+# ---------------------------------------------------------------------- bounds
+
+
+async def test_a_caller_has_so_many_sockets_and_a_place_that_is_left_is_free(world: Gateway) -> None:
+    _, secret = await world.issue_token("olga")  # of the same person: all her tokens share one bound
+    _, other = await world.issue_token("ana")
+    async with serving(world.services, Settings(limits=Limits(max_caller_sockets=1))) as address:
+        async with known(address, world.token), known(address, other), connecting(address) as client:
+            await client.send(type="connection_init", payload={"Authorization": f"Bearer {secret}"})
+            assert await client.closed() == (1008, "at most 1 sockets at once")
+            assert client.passed == []
+        await listening(world.services, 0)
+        async with known(address, secret) as client:
+            assert await client.ask(NAMES) == OLGA
+
+
+async def test_who_says_nothing_makes_room_for_others_and_who_is_known_does_not(world: Gateway) -> None:
+    """Nobody without a token keeps those out who have one."""
+    crowded = (1013, "too many connections: begin again")
+    async with (
+        serving(world.services, Settings(limits=Limits(max_connections=2))) as address,
+        connecting(address) as silent,
+        known(address, world.token) as client,
+        known(address, world.token) as second,
+    ):
+        assert await silent.closed() == crowded
+        async with connecting(address) as late:
+            assert await late.closed() == (1013, "too many connections: try again later")
+        assert [await one.ask(NAMES) for one in (client, second)] == [OLGA, OLGA]
+
+
+async def test_who_floods_a_socket_loses_it_and_nobody_else_waits(world: Gateway, address: str) -> None:
+    """T24."""
+    burst = Limits().socket_burst
+    async with known(address, world.token) as client, known(address, world.token) as other:
+        for _ in range(burst + 50):
+            await client.send(type="ping")
+        assert await client.closed() == (1008, "too many messages: at most 50 a second")
+        assert len(client.passed) < burst + 50
+        assert await other.ask(NAMES) == OLGA
+
+
+# ---------------------------------------------------------------------- restarts
+
+
+async def test_a_restart_is_told_with_a_revision_to_go_on_from(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The earliest of all that is listened to, and before the first event as well."""
+    connections = Connections(10)
+    monkeypatch.setattr("app.main.Connections", lambda most: connections)
+    before = await world.revision()
+    async with serving(world.services) as address:
+        async with known(address, world.token) as client, known(address, world.token) as idle:
+            await client.subscribe(FOREVER)
+            await listening(world.services, 3)
+            await connections.drain()
+            assert await client.closed() == (1012, f"the gateway restarts: resume after revision {before}")
+            assert await idle.closed() == (1012, "the gateway restarts: begin again")
+        async with connecting(address) as client:
+            assert await client.closed() == (1013, "too many connections: try again later")
+    assert len(connections) == 0
+
+
+async def test_what_runs_is_brought_to_its_end_at_a_restart(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = Connections(10)
+    monkeypatch.setattr("app.main.Connections", lambda most: connections)
+    before = await world.revision()
+    async with serving(world.services) as address, known(address, world.token) as client:
+        await client.subscribe('mutation { createUser(input: {userName: "zoe"}) { revision } }')
+        await client.send(type="ping")
+        while (await client.receive())["type"] != "pong":  # so the mutation was begun
+            continue
+        await connections.drain()
+        assert (await client.closed())[0] == 1012
+    assert await world.revision() == before + 1
