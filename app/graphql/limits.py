@@ -139,21 +139,27 @@ def check_shape(
 
     It need not be valid for the schema.
     """
+    errors: list[GraphQLError] = []
+    for node, shape in measure_shape(schema, document, fragments):
+        errors += _exceed(node, shape, limits)
+    return errors or list(_find_long_names(document))
+
+
+def measure_shape(
+    schema: GraphQLSchema, document: DocumentNode, fragments: Fragments
+) -> Iterator[tuple[OperationDefinitionNode, Shape]]:
+    """The operations of a document, and the shape of each."""
     shapes: dict[str, Shape] = {}
     for fragment in fragments.in_order:
         parent = schema.get_type(fragment.type_condition.name.value)
         own = len(fragment.directives or ())
         shape = _shape(schema, fragment.selection_set, parent, shapes)
         shapes[fragment.name.value] = shape._replace(directives=shape.directives + own)
-    errors: list[GraphQLError] = []
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
             shape = _shape(schema, node.selection_set, schema.get_root_type(node.operation), shapes)
             own = len(node.directives or ()) + sum(len(one.directives or ()) for one in node.variable_definitions or ())
-            errors += _exceed(node, shape._replace(directives=shape.directives + own), limits)
-    if not errors:
-        errors += _find_long_names(document)
-    return errors
+            yield node, shape._replace(directives=shape.directives + own)
 
 
 def _exceed(node: OperationDefinitionNode, shape: Shape, limits: Limits) -> Iterator[GraphQLError]:
@@ -330,7 +336,7 @@ def _measure_all(names: frozenset[str], variables: Mapping[str, Any]) -> frozens
 
 
 @lru_cache(1)
-def _count_introspected(schema: GraphQLSchema) -> Mapping[str, int]:
+def count_introspected(schema: GraphQLSchema) -> Mapping[str, int]:
     """How long the lists of an introspection are: of types, all; of what types have, the average, rounded up."""
     types = [kind for kind in schema.type_map.values() if not kind.name.startswith("__")]
     fields = [field for kind in types if is_composite_type(kind) for field in getattr(kind, "fields", {}).values()]
@@ -349,7 +355,7 @@ def count_introspection(schema: GraphQLSchema, place: str, inner: Cost) -> Cost:
     """What a field of introspection costs: texts nothing, objects one each, and a type within its wrappings no more."""
     if place == "__Type.ofType":
         return inner
-    return Cost(_count_introspected(schema).get(place, 1) * (1 + inner.once))
+    return Cost(count_introspected(schema).get(place, 1) * (1 + inner.once))
 
 
 # ---------------------------------------------------------------------- the schema
