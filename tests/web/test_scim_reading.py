@@ -275,6 +275,23 @@ async def test_attributes_are_chosen_in_one_way_at_a_time(provider: Provider) ->
     assert fault_of(response)[:2] == (400, "invalidValue")
 
 
+@each_of("parameter", ["attributes", "excludedAttributes"])
+async def test_more_attributes_than_there_are_are_not_looked_for(provider: Provider, parameter: str) -> None:
+    """Ten kilobytes of names took six seconds, and nobody else was served meanwhile."""
+    query = {parameter: ",".join(f"a{number}" for number in range(101))}
+    search = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        parameter: query[parameter].split(","),
+    }
+
+    for answer in (
+        await provider.call("GET", "/Users", query=query),
+        await provider.call("GET", f"/Users/{provider.gateway.ids['ana']}", query=query),
+        await provider.call("POST", "/Users/.search", search),
+    ):
+        assert fault_of(answer)[:2] == (400, "invalidValue")
+
+
 async def test_what_is_known_is_not_sent_again(provider: Provider) -> None:
     path = f"/Users/{provider.gateway.ids['ana']}"
     tag = (await provider.call("GET", path)).headers["etag"]

@@ -27,6 +27,7 @@ from app.web.scim.wire import is_named, write_json, write_nothing
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PARAMETERS = ("filter", "startIndex", "count", "attributes", "excludedAttributes")
+MAX_NAMES = 100  # attributes that are asked for, or left out: a person has some twenty, each with a few parts
 MAX_START = 2**31  # a place in a list: nobody has as many people
 TURN_S = 0.01  # of looking at people one by one, after which others get their turn
 MAX_COMPARISONS = 200_000  # of what a filter asks with those looked at one by one: some seconds of a processor
@@ -78,7 +79,19 @@ def render(resource: Person | Group, wanted: "ResponseParameters[Any] | None" = 
 def read_response_parameters(parameters: Mapping[str, Any], model: type[Any]) -> "ResponseParameters[Any]":
     """Which attributes are asked for. Raises a `ValidationError` of scim2-models."""
     given = {name: parameters[name] for name in ("attributes", "excludedAttributes") if name in parameters}
+    _bound_names(given)
     return _PROJECTIONS[model].model_validate(given)
+
+
+def _bound_names(given: Mapping[str, Any]) -> None:
+    """Raises `ScimFault` where more attributes are named than anybody has: each is looked for in every resource."""
+    for parameter in ("attributes", "excludedAttributes"):
+        names = given.get(parameter, "")
+        count = names.count(",") + 1 if isinstance(names, str) else len(names) if isinstance(names, list) else 0
+        if count > MAX_NAMES:
+            raise ScimFault(
+                400, f"`{parameter}` names {count} attributes: at most {MAX_NAMES} are taken", "invalidValue"
+            )
 
 
 def wants(parameters: Mapping[str, Any], attribute: str) -> bool:
@@ -226,6 +239,7 @@ def _bound_comparisons(matching: "ScimFilter[Any]", total: int, noun: str) -> No
 def _read_search(parameters: Mapping[str, Any], model: type[Any]) -> "SearchRequest[Any]":
     given = {name: parameters[name] for name in PARAMETERS if name in parameters}
     check_filter(given.get("filter"))
+    _bound_names(given)
     search = _SEARCHES[model].model_validate(given)
     check_texts(None if search.filter is None else search.filter.ast)
     return search
