@@ -52,6 +52,7 @@ from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.heads import BoundedHttp
+from app.web.routes import make_routes
 
 DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
 SERVER: dict[str, Any] = {  # how uvicorn serves
@@ -167,8 +168,9 @@ def serve(host: str, port: int, workers: int) -> None:
         if workers == 1:
             with serving_metrics(host, settings.metrics_port):
                 await _serve(services, settings, host, port, announce=lambda bound: None)
-        else:
-            await services.close()  # it was opened for what is wrong to be told once, and the schema to be there
+        else:  # it was opened for what is wrong to be told once, and the schema to be there
+            make_routes(services, settings)
+            await services.close()
 
     asyncio.run(do())
     if workers > 1:
