@@ -36,7 +36,7 @@ from tests.doors.door import (
     read_user,
     read_value,
 )
-from tests.factories import read_database, select
+from tests.factories import Place, read_database, select
 
 NO_CHANGE = ('INSERT INTO "tokens"', 'INSERT INTO "security_events"')  # asking uses a token, a refusal is noted
 
@@ -46,8 +46,9 @@ class ServicesDoor:
 
     name = "services"
 
-    def __init__(self, services: Services, caller: Caller) -> None:
+    def __init__(self, services: Services, caller: Caller, place: Place | None = None) -> None:
         self.services = services
+        self.place = place or Path(str(services.database.engine.url.database))
         self.catalog = services.catalog
         self.caller = caller
         self._known: World | None = None  # as it was when last looked at: only `do` changes it
@@ -70,10 +71,9 @@ class ServicesDoor:
 
     async def look(self) -> Snapshot:
         """Read past the program: every row of every table, whatever wrote it."""
-        path = Path(str(self.services.database.engine.url.database))
-        lines = read_database(path).splitlines()
+        lines = read_database(self.place).splitlines()
         content = tuple(line for line in lines if not line.startswith(NO_CHANGE))
-        (last,) = select(path, "SELECT revision, hash FROM audit_entries ORDER BY revision DESC LIMIT 1")
+        (last,) = select(self.place, "SELECT revision, hash FROM audit_entries ORDER BY revision DESC LIMIT 1")
         return Snapshot(*last, content)
 
     async def ask(self, ask: Ask) -> Answer:

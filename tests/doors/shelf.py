@@ -86,14 +86,14 @@ class Shelf:
         path = self.folder / f"{file.name}.db"
         if file.name not in self._tokens:
             async with self._open(await self._empty(), file, NOW) as services:
-                await _write_world(services, file)
+                await write_world(services, file)
                 _, token = await issue_token(services, "the case", file.caller, label="case", expires_at=None)
             shutil.copyfile(self._path, path)
             self._tokens[file.name] = token
         return path
 
 
-async def _write_world(services: Services, file: CaseFile) -> None:
+async def write_world(services: Services, file: CaseFile) -> None:
     changes = [Change(None, record) for record in file.records()]
     described: tuple[ChangeRecord, ...] = tuple(describe_change(services.catalog, change) for change in changes)
 

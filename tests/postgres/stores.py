@@ -125,6 +125,10 @@ class Store:
         copies = [f'CREATE TABLE {SAVED}."{table}" AS TABLE public."{table}"' for (table,) in self.select(TABLES)]
         self.execute(f"DROP SCHEMA IF EXISTS {SAVED} CASCADE; CREATE SCHEMA {SAVED}; " + "; ".join(copies))
 
+    def clear(self) -> None:
+        """Leaves nothing but tables."""
+        self.execute(f"TRUNCATE {', '.join(table for (table,) in self.select(TABLES))}")
+
     def restore(self) -> None:
         """Makes it what it was when it was saved: in a few milliseconds, where a copy takes a hundred."""
         self.execute(RESTORE)
