@@ -32,7 +32,27 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core schema: `on`, `off`, `yes`, `no` and dates are text, as a person who writes them expects."""
+    """YAML 1.2's core schema: `on`, `off`, `yes`, `no` and dates are text, as a person who writes them expects.
+
+    An alias is refused: a few lines of them, each naming the one before several times, stand for more than fits memory.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.place: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node; `index` is the node of its key or its position in a list, None for the top and for keys."""
+        if index is not None:
+            self.place.append(str(index.value if isinstance(index, yaml.Node) else index))
+        if self.check_event(yaml.AliasEvent):
+            alias, where = self.peek_event(), ".".join(self.place) or "a key"  # type: ignore[no-untyped-call]
+            problem = f"`{where}` is the alias `*{alias.anchor}`: write out what it stands for"
+            raise yaml.composer.ComposerError(None, None, problem, alias.start_mark)
+        node = super().compose_node(parent, index)
+        if index is not None:
+            self.place.pop()
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {}

@@ -5,7 +5,8 @@ A dry run goes the same way over a snapshot, and stops before anything is writte
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from app.db.repositories.idempotency import KeptAnswer
 from app.db.unit_of_work import ReadingUnit, WritingUnit
@@ -219,11 +220,14 @@ async def _transact(
 ) -> Written:
     revision = await unit.audit.find_last_revision()
     reading = Reading(services, unit, revision=revision, caller=caller)
-    key = _read_key(options)
-    if key is not None and not options.dry_run:
-        kept = await _find_kept(reading, caller, action, key)
+    try:
+        key = None if options.idempotency is None else read_key(options.idempotency)
+    except InvalidValue as refusal:
+        raise Refused([refusal]) from None
+    if not options.dry_run:
+        kept = await find_first_answer(unit, caller, action, key, now=reading.now)
         if kept is not None:
-            return kept
+            return _read_answer(kept)
     authority = await reading.authority()
     try:
         authority.require(OPERATIONS[action])
@@ -238,33 +242,46 @@ async def _transact(
             read_text(options.reason, "reason")
     written = await work(writing)
     if key is not None and isinstance(unit, WritingUnit):
-        answer = KeptAnswer(action=action, fingerprint=key.fingerprint, answer=_render(written))
-        await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
+        await keep_first_answer(unit, caller, action, key, _render(written), now=reading.now)
     return written
 
 
 # ---------------------------------------------------------------------- the same again
 
 
-def _read_key(options: WriteOptions) -> IdempotencyKey | None:
-    """The idempotency key in the form in which it is kept. Raises `Refused` for what is no name, dry or not."""
-    if options.idempotency is None:
+def read_key(key: IdempotencyKey) -> IdempotencyKey:
+    """An idempotency key in the form in which it is kept. Raises `InvalidValue` for what is no name."""
+    return replace(key, key=read_name(key.key, "idempotencyKey"))
+
+
+async def find_first_answer(
+    unit: ReadingUnit, caller: Caller, action: str, key: IdempotencyKey | None, *, now: datetime
+) -> dict[str, Any] | None:
+    """The first answer under an idempotency key, as plain data; None: it is a new one, or none is given.
+
+    A dry run neither asks for one nor leaves one. Raises `Refused` for a key that was used for another request.
+    """
+    if key is None:
         return None
-    try:
-        return replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
-    except InvalidValue as refusal:
-        raise Refused([refusal]) from None
-
-
-async def _find_kept(reading: Reading, caller: Caller, action: str, asked: IdempotencyKey) -> Written | None:
-    """The first answer to an idempotency key. A dry run neither asks for one nor leaves one."""
-    kept = await reading.unit.idempotency.find(caller.user, asked.key, since=reading.now - KEYS_KEPT_FOR)
+    kept = await unit.idempotency.find(caller.user, key.key, since=now - KEYS_KEPT_FOR)
     if kept is None:
         return None
-    if (kept.action, kept.fingerprint) != (action, asked.fingerprint):
+    if (kept.action, kept.fingerprint) != (action, key.fingerprint):
         message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
         raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
-    content = kept.answer
+    return kept.answer
+
+
+async def keep_first_answer(
+    unit: WritingUnit, caller: Caller, action: str, key: IdempotencyKey, answer: dict[str, Any], *, now: datetime
+) -> None:
+    """Keeps what `find_first_answer` gives from now on, in the transaction of its change."""
+    kept = KeptAnswer(action=action, fingerprint=key.fingerprint, answer=answer)
+    await unit.idempotency.keep(caller.user, key.key, kept, at=now, since=now - KEYS_KEPT_FOR)
+
+
+def _read_answer(content: dict[str, Any]) -> Written:
+    """An answer that `_render` has made plain."""
     return Written(
         subject=content["subject"], revision=content["revision"],
         changes=tuple(read_change(change) for change in content["changes"]),
@@ -276,7 +293,7 @@ async def _find_kept(reading: Reading, caller: Caller, action: str, asked: Idemp
     )  # fmt: skip
 
 
-def _render(written: Written) -> dict[str, object]:
+def _render(written: Written) -> dict[str, Any]:
     """An answer as plain data; refusals are never kept, and a secret is no part of it."""
     return {
         "subject": written.subject,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from app.domain.holders import UserId
 from app.domain.sync.brake import find_managed
 from app.domain.sync.diff import SyncPlan, diff
-from app.domain.sync.items import Teller, fingerprint_plan
+from app.domain.sync.items import Teller, digest_lines, line_of
 from app.domain.sync.skimming import UNIT, Standing, skim
 from app.domain.sync.units import Directory
 from app.domain.world import World
@@ -22,7 +22,7 @@ def keep_people(world: World, kept: set[UserId]) -> World:
 
 
 def tell(feed: Feed, world: World, plan: SyncPlan) -> str:
-    return fingerprint_plan(Teller.of(feed.catalog, world, plan).tell(plan))
+    return digest_lines(map(line_of, Teller.of(feed.catalog, world, plan).tell(plan)))
 
 
 @on_random_feeds(2000)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Integer,
     RowMapping,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     select,
     tuple_,
     update,
+    values,
 )
 
 from app.db import tables
@@ -42,9 +44,11 @@ from app.domain.holders import (
     Limit,
     Membership,
     Role,
+    RoleId,
     StoredFact,
     SubscriberLink,
     Team,
+    TeamId,
     User,
     UserId,
     UserKind,
@@ -54,6 +58,7 @@ from app.domain.ids import PREFIX_OF
 from app.domain.paging import Page, Slice
 from app.domain.sync.brake import Managed
 from app.domain.sync.desired import SyncMode
+from app.domain.sync.idleness import Version, depth_of
 from app.domain.sync.keeping import read_error, read_item, render_error, render_item
 from app.domain.sync.runs import SyncAction, SyncCounts, SyncItem, SyncRun, SyncStatus
 from app.domain.sync.skimming import SEPARATOR, UNIT, Standing
@@ -89,6 +94,16 @@ class KeptRun:
     catalog: str
     refusals: tuple[DomainError, ...]
     format: str
+
+
+class ChangedSince(NamedTuple):
+    """What has changed after a revision: everything whose record or rows have, the people whose record has, and
+    whether anything of the source has.
+    """
+
+    holders: frozenset[str]
+    people: frozenset[str]
+    mine: bool
 
 
 class Sync:
@@ -314,20 +329,20 @@ class Sync:
     async def count_drift(self, since: Mapping[str, int]) -> Counter[str]:
         """How many records and rows of each source have come or gone after its revision of `since`."""
         found: Counter[str] = Counter()
+        asked = values(Column("source", Text), Column("revision", Integer)).data(sorted(since.items())).cte("asked")
         for kind in _SOURCED if since else ():
             table = tables.table_of(TABLE_OF[kind])
-            condition = or_(*(
-                and_(table.c.source == source, _changed_since(table.c, revision))
-                for source, revision in since.items()
-            ))  # fmt: skip
-            statement = select(table.c.source, func.count(table.c.id.distinct()).label("count"))
-            for row in await self.reader.rows(statement.where(condition).group_by(table.c.source)):
+            statement = select(table.c.source, func.count(table.c.id.distinct()).label("count")).join(
+                asked, and_(table.c.source == asked.c.source, _changed_since(table.c, asked.c.revision))
+            )
+            for row in await self.reader.rows(statement.group_by(table.c.source)):
                 found[row["source"]] += row["count"]
         return found
 
-    async def find_changed_since(self, source: str, revision: int) -> tuple[frozenset[str], bool]:
-        """Everything whose record or rows have changed after a revision; and whether rows of the source have."""
+    async def find_changed_since(self, source: str, revision: int) -> ChangedSince:
+        """What has changed after a revision."""
         found: set[str] = set()
+        people: set[str] = set()
         mine = False
         kinds = ((User, "id"), (Role, "id"), (Team, "id"), *_HELD)
         for kind, column in kinds:
@@ -336,49 +351,28 @@ class Sync:
             for row in await self.reader.rows(statement):
                 found.add(row[column])
                 mine |= row["source"] == source
-        return frozenset(found), mine
+            if kind is User:
+                people = set(found)
+        return ChangedSince(frozenset(found), frozenset(people), mine)
 
-    async def find_users_changed_since(self, revision: int) -> frozenset[str]:
-        """The people whose record has changed after a revision."""
-        users = tables.table_of(tables.UserRow)
-        statement = select(users.c.id).where(_changed_since(users.c, revision)).distinct()
-        return frozenset(row["id"] for row in await self.reader.rows(statement))
-
-    async def find_held_down(self, source: str, people: Sequence[UserId]) -> frozenset[str]:
-        """Those of these people who were last made inactive by another source; and roles and teams archived so."""
-        users = tables.table_of(tables.UserRow)
-        found: set[str] = set()
-        depth = case((users.c.status == UserStatus.ARCHIVED, 2), (users.c.status == UserStatus.ACTIVE, 0), else_=1)
-        for start in range(0, len(people), 500):
-            part = people[start : start + 500]
-            found |= await self._held_down(users, depth, source, users.c.id.in_(part))
-        for kind in (Role, Team):
+    async def read_versions(
+        self, people: Sequence[UserId], roles: Sequence[RoleId], teams: Sequence[TeamId]
+    ) -> list[Version]:
+        """Every version of these, the oldest first, each with the source of its change."""
+        found: list[Version] = []
+        for kind, ids in ((User, people), (Role, roles), (Team, teams)):
             table = tables.table_of(TABLE_OF[kind])
-            live = select(table.c.id).where(table.c.ended_revision.is_(None), table.c.archived)
-            found |= await self._held_down(table, case((table.c.archived, 1), else_=0), source, table.c.id.in_(live))
-        return frozenset(found)
-
-    async def _held_down(self, table: Any, depth: ColumnElement[int], source: str, these: Any) -> set[str]:
-        """Looks back through the versions of each to the one by which it went down as deep as it is.
-
-        Whom a source has suspended and somebody has archived since, is archived by that one.
-        """
-        statement = (
-            select(table.c.id, depth.label("depth"), ENTRIES.c.source)
-            .join(ENTRIES, ENTRIES.c.revision == table.c.created_revision)
-            .where(these)
-            .order_by(table.c.id, table.c.created_revision)
-        )
-        doer: dict[str, str | None] = {}
-        depths: dict[str, int] = {}
-        for row in await self.reader.rows(statement):
-            one, before = row["id"], depths.get(row["id"], 0)
-            depths[one] = row["depth"]
-            if not row["depth"]:
-                doer[one] = None
-            elif row["depth"] > before:
-                doer[one] = row["source"]
-        return {one for one, who in doer.items() if who is not None and who != source}
+            for start in range(0, len(ids), 500):
+                statement = (
+                    select(table, ENTRIES.c.source.label("doer"))
+                    .join(ENTRIES, ENTRIES.c.revision == table.c.created_revision)
+                    .where(table.c.id.in_(ids[start : start + 500]))
+                    .order_by(table.c.id, table.c.created_revision)
+                )
+                for row in await self.reader.rows(statement):
+                    depth = depth_of(row["status"]) if kind is User else int(row["archived"])
+                    found.append(Version(row["id"], depth, row["doer"]))
+        return found
 
 
 def _number_before(part: Slice) -> int:
@@ -440,7 +434,7 @@ def _say(table: Table, kind: type) -> ColumnElement[str]:
     return said
 
 
-def _changed_since(columns: Any, revision: int) -> ColumnElement[bool]:
+def _changed_since(columns: Any, revision: int | ColumnElement[int]) -> ColumnElement[bool]:
     return or_(columns.created_revision > revision, columns.ended_revision > revision)
 
 

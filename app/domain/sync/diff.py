@@ -42,7 +42,6 @@ class SyncPlan:
     unchanged: int
     matched: frozenset[str]
     emptied: tuple[str, ...] = ()  # the lists that were given empty while the source manages something of their kind
-    is_doubtful: bool = False  # something could not be read at all, so nobody was taken for missing
 
     def steps(self) -> Iterator[Step]:
         """Everything that is to be done, those units left out in whose way something stands."""
@@ -59,8 +58,7 @@ def diff(
     the entries: the world need not hold them.
     """
     spoiled = tuple(spoiled)
-    is_doubtful = any(one.subject is None for one in spoiled)
-    complete = desired.complete and not is_doubtful
+    complete = desired.complete and all(one.subject is not None for one in spoiled)
     spoiled_of: Mapping[str, set[str]] = {
         noun: {one.subject for one in spoiled if one.noun == noun and one.subject is not None}
         for noun in ("user", "role", "team")
@@ -113,7 +111,7 @@ def diff(
     units += [unit for unit in map(people.leave, going) if unit is not None]
     people.refuse_taken_names(_find_renamed(units))
     settle(current.world, units)
-    return SyncPlan(tuple(units), unchanged, frozenset(people.matched), tuple(emptied), is_doubtful)
+    return SyncPlan(tuple(units), unchanged, frozenset(people.matched), tuple(emptied))
 
 
 def _single_out(

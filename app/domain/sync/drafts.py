@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.domain.authority import Authority
 from app.domain.compiled import Program
 from app.domain.errors import DomainError, Refused
-from app.domain.sync.brake import Brake, Managed, Measure, find_alarms, find_managed, measure, raise_if_unsafe
+from app.domain.sync.brake import Brake, Managed, find_alarms, find_managed, measure, raise_if_unsafe
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan
 from app.domain.sync.items import Teller, count_items, digest_lines, line_of, list_errors
@@ -25,7 +25,6 @@ class Draft:
 
     plan: SyncPlan
     weighed: Weighed
-    measures: tuple[Measure, ...]
     alarms: tuple[str, ...]
     counts: SyncCounts
     differences: str
@@ -88,7 +87,7 @@ def work_out(
         weighed.losing,
     )
     return Draft(
-        plan=plan, weighed=weighed, measures=measures, alarms=find_alarms(measures, brake),
+        plan=plan, weighed=weighed, alarms=find_alarms(measures, brake),
         counts=count_items(plan, found, losing=len(weighed.losing)), differences=digest_lines(asked, *settings),
         fingerprint=digest_lines(done, *settings), errors=tuple(list_errors(plan)),
         refusals=(*weighed.errors, *_find_emptied(plan)),

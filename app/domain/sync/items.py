@@ -202,11 +202,6 @@ def digest_lines(lines: Iterable[str], *settings: object) -> str:
     return digest.hexdigest()
 
 
-def fingerprint_plan(items: Iterable[SyncItem], *settings: object) -> str:
-    """One name for what a plan does: the same for the same items in another order of the input."""
-    return digest_lines(map(line_of, items), *settings)
-
-
 def list_errors(plan: SyncPlan) -> list[DomainError]:
     """Everything that stands in the way of any unit."""
     return [error for unit in plan.units for error in (*unit.conflicts, *unit.faults)]

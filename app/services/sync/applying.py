@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.catalogs.feeds import FeedFormat
-from app.db.repositories.idempotency import KeptAnswer
 from app.db.repositories.sync import KeptRun
 from app.db.repositories.worlds import pausing_collection
 from app.db.unit_of_work import ReadingUnit, WritingUnit
@@ -19,13 +18,12 @@ from app.domain.changes import cut_refusals
 from app.domain.errors import (
     Conflict,
     DomainError,
-    IdempotencyMismatch,
     InvalidValue,
     NotFound,
     Refused,
     StalePlan,
 )
-from app.domain.names import read_name, read_text, show
+from app.domain.names import read_text, show
 from app.domain.security import note_attempt
 from app.domain.sync.brake import raise_if_unsafe
 from app.domain.sync.desired import SyncMode
@@ -36,7 +34,7 @@ from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, read
 from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require, work_aside
 from app.services.sync.sketches import Sketch
-from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+from app.services.writing import IdempotencyKey, find_first_answer, keep_first_answer, read_key
 from app.telemetry.metrics import counting_sync
 
 APPLY = "applySync"
@@ -106,8 +104,7 @@ def _check(options: ApplyOptions) -> ApplyOptions:
         if options.reason is not None:
             read_text(options.reason, "reason")
         if options.idempotency is not None:
-            key = replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
-            options = replace(options, idempotency=key)
+            options = replace(options, idempotency=read_key(options.idempotency))
     except InvalidValue as refusal:
         errors.append(refusal)
     if options.override_brake and not (options.reason or "").strip():
@@ -133,16 +130,8 @@ def _refuse_as_it_is(kept: KeptRun, options: ApplyOptions) -> None:
 
 async def _find_answer(unit: ReadingUnit, caller: Caller, options: ApplyOptions, *, now: datetime) -> KeptRun | None:
     """The run that an idempotency key was first answered with."""
-    key = options.idempotency
-    if key is None:
-        return None
-    kept = await unit.idempotency.find(caller.user, key.key, since=now - KEYS_KEPT_FOR)
-    if kept is None:
-        return None
-    if (kept.action, kept.fingerprint) != (APPLY, key.fingerprint):
-        message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
-        raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
-    return await unit.sync.find(kept.answer["run"])
+    answer = await find_first_answer(unit, caller, APPLY, options.idempotency, now=now)
+    return None if answer is None else await unit.sync.find(answer["run"])
 
 
 async def _find_run(services: Services, run: str) -> SyncRun | None:
@@ -267,13 +256,12 @@ def _refuse_to_another(application: _Application, draft: Draft) -> None:
 
 async def _find_stale(reading: Reading, run: SyncRun, draft: Draft) -> list[str]:
     """What the plan read and has changed since: rows of the source, people whom it matched, holders that it touches."""
-    changed, mine = await reading.unit.sync.find_changed_since(run.source, run.base_revision)
+    changed = await reading.unit.sync.find_changed_since(run.source, run.base_revision)
     touched = {unit.holder for unit in draft.plan.units}
-    reasons = ["something of the source has changed"] if mine else []
-    if changed & touched:
+    reasons = ["something of the source has changed"] if changed.mine else []
+    if changed.holders & touched:
         reasons.append("somebody whom it changes has changed")
-    records = await reading.unit.sync.find_users_changed_since(run.base_revision)
-    if records & draft.plan.matched:
+    if changed.people & draft.plan.matched:
         reasons.append("a person whom it names has changed")
     return reasons
 
@@ -299,9 +287,7 @@ async def _write(application: _Application, unit: WritingUnit, reading: Reading,
     await unit.sync.replace(done)
     await unit.sync.forget_feeds(before=reading.now - FEEDS_KEPT_FOR, run=done.id)
     if options.idempotency is not None:
-        key = options.idempotency
-        answer = KeptAnswer(action=APPLY, fingerprint=key.fingerprint, answer={"run": done.id})
-        await unit.idempotency.keep(caller.user, key.key, answer, at=reading.now, since=reading.now - KEYS_KEPT_FOR)
+        await keep_first_answer(unit, caller, APPLY, options.idempotency, {"run": done.id}, now=reading.now)
     return SyncAnswer(run=done)
 
 

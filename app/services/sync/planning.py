@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ParamSpec, TypeVar
 
-from app.db.repositories.idempotency import KeptAnswer
 from app.db.repositories.sync import KeptRun, pack_items
 from app.db.repositories.worlds import pausing_collection
 from app.db.unit_of_work import ReadingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
-from app.domain.errors import DomainError, ErrorCode, IdempotencyMismatch, InvalidValue, NotPermitted, Refused, Warned
+from app.domain.errors import DomainError, ErrorCode, InvalidValue, NotPermitted, Refused, Warned
 from app.domain.holders import MANUAL, Role, RoleId, Team, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
 from app.domain.names import fold_name, read_name
@@ -24,12 +23,13 @@ from app.domain.sync.brake import Brake, Managed, find_managed
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
 from app.domain.sync.drafts import Draft, work_out
+from app.domain.sync.idleness import find_held_down
 from app.domain.sync.runs import SyncItem, SyncRun, SyncStatus
 from app.domain.sync.skimming import Standing, skim
 from app.domain.sync.units import Current, Directory
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
-from app.services.writing import KEYS_KEPT_FOR, IdempotencyKey
+from app.services.writing import IdempotencyKey, find_first_answer, keep_first_answer, read_key
 from app.telemetry.metrics import counting_sync
 
 P = ParamSpec("P")
@@ -155,9 +155,7 @@ async def _plan_sync(
             await unit.sync.forget_feeds(before=now - FEEDS_KEPT_FOR)
             await unit.sync.add(run_kept, packed, parts)
             if options.idempotency is not None:
-                key = options.idempotency
-                answer = KeptAnswer(action=PLAN, fingerprint=key.fingerprint, answer={"run": run.id})
-                await unit.idempotency.keep(caller.user, key.key, answer, at=now, since=now - KEYS_KEPT_FOR)
+                await keep_first_answer(unit, caller, PLAN, options.idempotency, {"run": run.id}, now=now)
     except Refused as refused:
         return SyncAnswer(run=None, errors=refused.errors)
     if run.status is SyncStatus.PLANNED:
@@ -213,8 +211,7 @@ def _check(options: PlanOptions) -> PlanOptions:
     try:
         options = replace(options, source=read_name(options.source, "source"))
         if options.idempotency is not None:
-            key = replace(options.idempotency, key=read_name(options.idempotency.key, "idempotencyKey"))
-            options = replace(options, idempotency=key)
+            options = replace(options, idempotency=read_key(options.idempotency))
     except InvalidValue as refusal:
         errors.append(refusal)
     if options.source.startswith(SCIM_SOURCE):
@@ -233,16 +230,8 @@ def _check(options: PlanOptions) -> PlanOptions:
 
 async def _find_kept(unit: ReadingUnit, caller: Caller, options: PlanOptions, *, now: datetime) -> SyncAnswer | None:
     """The plan that an idempotency key was first answered with; None as well where that is not to be resumed."""
-    if options.idempotency is None:
-        return None
-    key = options.idempotency
-    kept = await unit.idempotency.find(caller.user, key.key, since=now - KEYS_KEPT_FOR)
-    if kept is None:
-        return None
-    if (kept.action, kept.fingerprint) != (PLAN, key.fingerprint):
-        message = f"the key was used for another request (`{kept.action}`): a new request needs a new key"
-        raise Refused([IdempotencyMismatch(message, path=("idempotencyKey",))])
-    run = await unit.sync.find(kept.answer["run"])
+    answer = await find_first_answer(unit, caller, PLAN, options.idempotency, now=now)
+    run = None if answer is None else await unit.sync.find(answer["run"])
     if run is None or (options.resume and not _can_go_on(run.run)):
         return None
     return answer_of(run, repeated=True)
@@ -417,14 +406,25 @@ async def _find_managed(reading: Reading, desired: Desired) -> Managed:
 
 
 async def _find_held_down(reading: Reading, desired: Desired) -> frozenset[str]:
-    """Those whom the feed would wake and whom somebody else has put down."""
+    """Those whom the feed would wake, or bring back, and whom somebody else has put down."""
+    if desired.take_over:
+        return frozenset()  # then nobody asks whose doing it was
     world = await reading.load_world()
-    idle = [
-        user.id
-        for user in world.users.values()
-        if user.status is not UserStatus.ACTIVE and user.source == desired.source
-    ]
-    return await reading.unit.sync.find_held_down(desired.source, idle)
+    waking = [entry for entry in desired.users or () if entry.active]
+    ids, external_ids = {entry.id for entry in waking}, {entry.external_id for entry in waking if entry.external_id}
+    names = {entry.user_name for entry in waking}
+    roles, teams = {entry.key for entry in desired.roles or ()}, {entry.key for entry in desired.teams or ()}
+    versions = await reading.unit.sync.read_versions(
+        [
+            user.id
+            for user in world.users.values()
+            if user.status is not UserStatus.ACTIVE and user.source == desired.source
+            and (user.id in ids or user.external_id in external_ids or user.user_name in names)
+        ],
+        [role.id for role in world.roles.values() if role.archived and role.key in roles],
+        [team.id for team in world.teams.values() if team.archived and team.key in teams],
+    )  # fmt: skip
+    return find_held_down(versions, desired.source)
 
 
 async def _find_hidden(reading: Reading) -> frozenset[str]:

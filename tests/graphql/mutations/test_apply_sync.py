@@ -4,10 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.callers import Right
+from app.domain.sync.drafts import Draft
+from app.services.sync import applying
+from app.services.sync.planning import draft_plan
 from app.services.systems import adopt_catalog, find_catalog_files
 from tests.factories import SEEDS, Answer, Gateway, each_of, holder, select
 from tests.syncing import (
@@ -439,6 +443,29 @@ async def test_who_may_apply_none_is_told_the_same_of_every_plan(world: Gateway)
         assert told[0] == told[1] == told[2]
         assert (told[0]["run"], codes(told[0]["errors"])) == (None, [("NOT_PERMITTED", "")])
     assert await user(world, "dora", "id") is None
+
+
+async def test_who_loses_the_right_while_it_is_worked_out_is_refused_and_the_plan_stays(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right is there at the first look and gone at the second, which a commit of somebody else makes needed."""
+    secret = await world.trust("cleo", *RUNNER)
+    run = (await plan(world, token=secret, users=[person("dora")]))["run"]
+    worked_out: list[object] = []
+
+    async def draft_and_lose(*given: Any, **named: Any) -> Draft:
+        worked_out.append(await draft_plan(*given, **named))
+        asked = {"holder": holder(user="cleo"), "grants": [{"permission": Right.RUN_SYNC}]}
+        await world.mutate("revokePermissions", asked)
+        return worked_out[-1]  # type: ignore[return-value]
+
+    monkeypatch.setattr(applying, "draft_plan", draft_and_lose)
+    payload = await apply(world, run, token=secret)
+
+    assert len(worked_out) == 1
+    assert (payload["run"]["status"], codes(payload["errors"])) == ("PLANNED", [("NOT_PERMITTED", "")])
+    assert await user(world, "dora", "id") is None
+    assert select(world.path, "SELECT status, revision FROM sync_runs") == [("PLANNED", None)]
 
 
 async def test_guards_are_asked_again_and_who_tried_is_noted(world: Gateway) -> None:
