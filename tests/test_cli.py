@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,21 @@ import httpx
 import pytest
 
 from app import cli
+from app.catalogs import catalog_files
+from app.catalogs.documents import Document, read_document
 from app.graphql.schema import print_schema
 from tests.factories import SEEDS, Template
 
 Run = Callable[..., "Result"]
 ROOT = Path(__file__).parent.parent
+
+
+def read_document_once(path: Path) -> Document:
+    """The catalogs that all tests share are read once a process: it takes longer than most commands."""
+    return _read_shared(path) if path.is_relative_to(ROOT) else read_document(path)
+
+
+_read_shared = cache(read_document)
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ def database(stocked_template: Template, tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in this process, over `permgate.db` of the test's folder."""
+    monkeypatch.setattr(catalog_files, "read_document", read_document_once)
     for name in [name for name in os.environ if name.startswith("PERMGATE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PERMGATE_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'permgate.db'}")
