@@ -72,6 +72,10 @@ class RequestFault(Exception):
         super().__init__("; ".join(error.message[:MAX_MESSAGE] for error in self.errors))
 
 
+class Abandoned(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class DeadlinePassed(RequestFault):
     """What was asked took too long and was called off: nothing is left of it that was not committed by then."""
 
@@ -278,12 +282,17 @@ class Executor:
 
     # ------------------------------------------------------------------ running it
 
-    async def execute(self, services: Services, caller: Caller, admitted: Admitted) -> dict[str, Any]:
+    async def execute(
+        self, services: Services, caller: Caller, admitted: Admitted, *, leaving: asyncio.Future[None] | None = None
+    ) -> dict[str, Any]:
         """The answer to what was admitted, ready to be written.
 
-        Raises `DeadlinePassed` where it took too long.
+        Raises `DeadlinePassed` where it took too long. When `leaving` is done nobody waits for the answer any more: a
+        query is called off then, and `Abandoned` raised; a change is brought to its end.
         """
-        return await _within(admitted.timeout_s, self._answer(services, caller, admitted.execution))
+        if admitted.kind is not OperationType.QUERY:
+            leaving = None
+        return await _within(admitted.timeout_s, self._answer(services, caller, admitted.execution), leaving=leaving)
 
     async def _answer(self, services: Services, caller: Caller, execution: Execution[Any]) -> dict[str, Any]:
         operation = Operation(services, caller)
@@ -345,15 +354,16 @@ async def _answer_event(execution: Execution[Any], event: Any, listener: Listene
     return _show_result(result, event.revision)
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """What some work gives, which is called off when it takes too long. Raises `DeadlinePassed`.
+async def _within(seconds: float, work: Coroutine[Any, Any, T], *, leaving: asyncio.Future[None] | None = None) -> T:
+    """What some work gives, which is called off when it takes too long, or when nobody waits for it any more.
 
-    What has begun to commit goes on to the end of that, and what it gives is given. Returns only when nothing of the
-    work is left.
+    Raises `DeadlinePassed` or `Abandoned`. What has begun to commit goes on to the end of that, and what it gives is
+    given. Returns only when nothing of the work is left.
     """
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait({task}, timeout=seconds)
+        ends: set[asyncio.Future[Any]] = {task} if leaving is None else {task, leaving}
+        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=AGAIN_S)
@@ -362,7 +372,7 @@ async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({task})
         raise
     if task.cancelled():
-        raise DeadlinePassed(seconds)
+        raise Abandoned if leaving is not None and leaving.done() else DeadlinePassed(seconds)
     return task.result()
 
 

@@ -81,12 +81,17 @@ class Admission:
         self._pay(caller, admitted.cost)
         return admitted
 
-    async def execute(self, caller: Caller, admitted: Admitted) -> dict[str, Any]:
-        """The answer to a query or a mutation, ready to be written. Raises `RequestFault`."""
+    async def execute(
+        self, caller: Caller, admitted: Admitted, *, leaving: asyncio.Future[None] | None = None
+    ) -> dict[str, Any]:
+        """The answer to a query or a mutation, ready to be written. Raises `RequestFault`.
+
+        `leaving` is done when nobody waits for it any more: see `Executor.execute`.
+        """
         await self.executor.wait_for_revision(self.services, admitted)
         try:
             async with self._places[admitted.kind].take(caller.user):
-                answer = await self.executor.execute(self.services, caller, admitted)
+                answer = await self.executor.execute(self.services, caller, admitted, leaving=leaving)
         except TooBusy as busy:
             raise _hold_busy(busy) from None
         answer["extensions"]["cost"] = self._report(caller, admitted)

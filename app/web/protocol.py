@@ -21,6 +21,7 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
+MAX_DIGITS = 19  # of a number: those of 64 bits have no more
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
 _TOKEN = re.compile(  # a text ends with the body at the latest: one that does not end is not read again and again
     rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<colon>:)|(?P<number>[0-9]{20,})', re.DOTALL
@@ -103,6 +104,10 @@ async def read_request(request: HttpRequest, limits: Limits) -> Request:
 async def receive_body(request: HttpRequest, limits: Limits) -> bytes:
     """The body of a request. Raises `ProtocolFault` where it is too large, or does not come in time."""
     most, stream = limits.max_body_bytes, request.stream()
+    too_large = ProtocolFault(413, f"a request has at most {most} bytes", {"connection": "close"})
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > most):
+        raise too_large  # before the client is told to go on and send it
     chunks: list[bytes] = []
     size = 0
     try:
@@ -114,7 +119,7 @@ async def receive_body(request: HttpRequest, limits: Limits) -> bytes:
                     return b"".join(chunks)
                 size += len(chunk)
                 if size > most:
-                    raise ProtocolFault(413, f"a request has at most {most} bytes", {"connection": "close"})
+                    raise too_large
                 chunks.append(chunk)
     except TimeoutError:
         raise ProtocolFault(408, "the body of the request did not come in time", {"connection": "close"}) from None

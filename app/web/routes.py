@@ -1,5 +1,8 @@
 """The addresses: GraphQL, its IDE, SCIM, feeds."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from graphql import OperationType
@@ -8,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.domain.callers import Caller
-from app.graphql.execution import ANSWERED, LISTENED, Admitted, DeadlinePassed, Executor, RequestFault
+from app.graphql.execution import ANSWERED, LISTENED, Abandoned, Admitted, DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
 from app.graphql.trusted import make_policy
@@ -37,6 +40,21 @@ QUERIES = frozenset({OperationType.QUERY})
 CODES = {401: FaultCode.UNAUTHENTICATED, 429: FaultCode.REQUEST_RATE_LIMITED}
 
 
+@asynccontextmanager
+async def _hearing(request: HttpRequest) -> AsyncIterator["asyncio.Future[None]"]:
+    """What is done when the client of a request, whose body has been read, is gone."""
+
+    async def hear() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    leaving = asyncio.ensure_future(hear())
+    try:
+        yield leaving
+    finally:
+        leaving.cancel()
+
+
 class GraphQLEndpoint:
     """`/graphql`: POST for any operation, GET for queries."""
 
@@ -60,7 +78,10 @@ class GraphQLEndpoint:
             admitted = await self.admission.admit(caller, asked, only=only)
             if admitted.kind is OperationType.SUBSCRIPTION:
                 return self._open_stream(request, caller, admitted)
-            answer = await self.admission.execute(caller, admitted)
+            async with _hearing(request) as leaving:
+                answer = await self.admission.execute(caller, admitted, leaving=leaving)
+        except Abandoned:
+            return Response(status_code=400)  # which nobody hears
         except ProtocolFault as fault:
             code = CODES.get(fault.status, FaultCode.BAD_REQUEST)
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
