@@ -3,9 +3,10 @@
 import asyncio
 import os
 import secrets
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 from starlette.applications import Starlette
@@ -27,6 +28,7 @@ from app.web.probes import probe_routes
 from app.web.routes import make_routes
 
 TURN_S = 0.001  # how soon what a sync works out beside the event loop gives way to it
+UNDECIDED = 70  # how a process ends of which nobody knows what its last commit became; EX_SOFTWARE of sysexits.h
 CURSOR_KEY = "cursor_key"  # the setting of the database under which its key for cursors is kept
 
 
@@ -86,7 +88,7 @@ def create_app(services: Services, settings: Settings, *, metrics: bool = True) 
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        with draining_on_sigterm(lifecycle, settings.drain_seconds):
+        with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
             yield
         await _close(services, lifecycle)
 
@@ -111,11 +113,27 @@ def create_worker() -> Starlette:
         services = await open_services(settings)
         app.router.routes += make_routes(services, settings, connections)
         app.router.routes += probe_routes(services, lifecycle, metrics=settings.metrics_port is None)
-        with draining_on_sigterm(lifecycle, settings.drain_seconds):
+        with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
             yield
         await _close(services, lifecycle)
+        if services.database.stopped is not None:
+            os._exit(UNDECIDED)  # the signal by which it was told to drain would be what it ended by
 
     return Starlette(lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
+
+
+@contextmanager
+def ending_when_undecided(services: Services) -> Iterator[None]:
+    """Drains as on SIGTERM once a commit is undecided: only who opens the file anew knows what became of it."""
+
+    def end() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    services.database.on_undecided.append(end)
+    try:
+        yield
+    finally:
+        services.database.on_undecided.remove(end)
 
 
 def set_up_telemetry(settings: Settings) -> None:

@@ -40,6 +40,7 @@ class Replica:
     port: int = field(default_factory=find_free_port)
     arguments: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    under: Sequence[str] = ()  # the command that runs it: a tracer, or one that sets a limit
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,8 +55,8 @@ class Replica:
         }  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(self.port),
-                 *self.arguments],
+                [*self.under, sys.executable, "-c", "from app.cli import main; main()", "serve",
+                 "--port", str(self.port), *self.arguments],
                 cwd=ROOT, env={**inherited, **settings}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

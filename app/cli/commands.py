@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -37,12 +37,12 @@ from app.domain.explanation import explain
 from app.domain.heads import Head, print_head, sign_head
 from app.domain.ids import audit_id
 from app.domain.narration import describe_steps, summarise, word_suggestion
-from app.domain.outages import Outage
+from app.domain.outages import Outage, UndecidedCommit
 from app.domain.references import Ref
 from app.domain.values import ValueInput
 from app.domain.verification import Verification
 from app.graphql.schema import print_schema
-from app.main import create_app, open_as_it_is, open_services, set_up_telemetry
+from app.main import UNDECIDED, create_app, open_as_it_is, open_services, set_up_telemetry
 from app.services.access import CheckAsked, check_many
 from app.services.audit import check_head, list_attempts, verify_chain
 from app.services.callers import create_first_owner, issue_token, revoke_token
@@ -61,6 +61,7 @@ SERVER: dict[str, Any] = {  # how uvicorn serves
     "timeout_graceful_shutdown": DEADLINE_S,
     "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
+ENDED = "a commit is undecided: start it anew, and what became of it is known"  # how a server says why it ended
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
 
 
@@ -94,6 +95,9 @@ def main() -> None:
     except DBAPIError as error:
         complain(f"the database failed: {error.orig}")
         sys.exit(UNAVAILABLE)
+    except UndecidedCommit as error:
+        complain(f"{error}: look whether it was done before you repeat it")
+        sys.exit(UNDECIDED)
     except Outage as error:
         complain(str(error))
         sys.exit(UNAVAILABLE)
@@ -186,6 +190,8 @@ def _serve_in_processes(settings: Settings, host: str, port: int, workers: int) 
     with sharing_metrics(), serving_metrics(host, settings.metrics_port):
         supervisor = Workers(config, sockets=[sock])
         supervisor.run()
+    if supervisor.undecided:
+        raise Failed(ENDED, UNDECIDED)
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise Failed("a worker could not start")
 
@@ -199,18 +205,28 @@ async def _serve(
     config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
         sock = _bind(host, port)
-        server = _Server(config, lambda: announce(sock.getsockname()[1]))
+        server = _Server(config, services, lambda: announce(sock.getsockname()[1]))
         await server.serve(sockets=[sock])
+        if services.database.stopped is not None:
+            raise Failed(ENDED, UNDECIDED)
     finally:
         await services.close()  # the application does so when it ends; it may not have begun
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and ends by a status of ours where a commit is undecided."""
 
-    def __init__(self, config: uvicorn.Config, when_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, when_started: Callable[[], None]) -> None:
         super().__init__(config)
+        self.services = services
         self.when_started = when_started
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with super().capture_signals():
+            yield
+            if self.services.database.stopped is not None:
+                self._captured_signals.clear()  # the one by which it was told to drain is not what it ends by
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -10,6 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from uvicorn.supervisors import Multiprocess
 
 from app.cli.running import Failed
+from app.main import UNDECIDED
 from app.telemetry.metrics import REGISTRY, SHARED_FOLDER
 
 
@@ -49,11 +50,19 @@ def sharing_metrics() -> Iterator[None]:
 
 
 class Workers(Multiprocess):
-    """Worker processes; of one that died, what it said was open is not counted any more."""
+    """Worker processes; of one that died, what it said was open is not counted any more.
+
+    Where one of them ended since a commit is undecided (`undecided`), all end: each of them has the file open.
+    """
+
+    undecided = False
 
     def keep_subprocess_alive(self) -> None:
-        before = {process.pid for process in self.processes}
+        former = list(self.processes)
         super().keep_subprocess_alive()
-        for pid in before - {process.pid for process in self.processes}:
+        if any(process.exitcode == UNDECIDED for process in former):
+            self.undecided = True
+            self.should_exit.set()
+        for pid in {process.pid for process in former} - {process.pid for process in self.processes}:
             if pid is not None:
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]

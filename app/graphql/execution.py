@@ -36,9 +36,10 @@ from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.domain.callers import Caller
 from app.domain.errors import Refused
+from app.domain.outages import Outage, UndecidedCommit
 from app.graphql.context import Operation
 from app.graphql.costs import UNIT_S
-from app.graphql.faults import Fault, FaultCode, fault_of
+from app.graphql.faults import Fault, FaultCode, fault_of, read_outage
 from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
 from app.graphql.listening import Listener
 from app.graphql.policy import OPEN, Policy, Trust, find_introspection
@@ -301,7 +302,7 @@ class Executor:
             result: Any = execution.execute_operation()
             if isawaitable(result):
                 result = await result
-            revision = (await operation.read()).revision
+            revision = await _find_revision(operation)
         finally:
             await operation.close()
         return _show_result(result, revision)
@@ -345,6 +346,15 @@ class Executor:
             await listener.rest()
 
 
+async def _find_revision(operation: Operation) -> int | None:
+    """The revision an answer is of. What was done is told all the same where the database does not answer any more."""
+    try:
+        return (await operation.read()).revision
+    except Outage as outage:
+        log("an answer is of no revision", level=30, exception=outage)
+        return None
+
+
 async def _answer_event(execution: Execution[Any], event: Any, listener: Listener) -> dict[str, Any]:
     showing = execution.build_per_event_executor(event)
     showing.context_value = listener.operation
@@ -382,12 +392,12 @@ def _too_expensive(cost: int, most: int) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code, "requested": cost, "limit": most})
 
 
-def _show_result(result: ExecutionResult, revision: int) -> dict[str, Any]:
+def _show_result(result: ExecutionResult, revision: int | None) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     if result.errors:
         answer["errors"] = [_show(error) for error in result.errors[:MAX_ERRORS]]
     answer["data"] = result.data
-    answer["extensions"] = {"revision": str(revision)}
+    answer["extensions"] = {} if revision is None else {"revision": str(revision)}
     return answer
 
 
@@ -402,6 +412,10 @@ def _mask(error: GraphQLError) -> GraphQLError:
         original = original.original_error
     if original is None or isinstance(original, Fault | StrawberryInputCoercionError) or _is_of_argument(original):
         return _with_code(error, FaultCode.BAD_USER_INPUT)
+    if isinstance(original, Outage):
+        log("the database failed", level=40 if isinstance(original, UndecidedCommit) else 30, exception=original)
+        shown = read_outage(original)
+        return GraphQLError(shown.message, nodes=error.nodes, path=error.path, extensions=shown.extensions)
     reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]
     log("a field failed", level=40, exception=original, reference=reference, path=error.path)
     return GraphQLError(

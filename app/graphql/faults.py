@@ -6,6 +6,9 @@ from enum import StrEnum
 from graphql import GraphQLError
 
 from app.domain.errors import DomainError, ErrorCode, InvalidValue
+from app.domain.outages import Outage, UndecidedCommit, WritesStopped
+
+RETRY_S = 1  # when to ask again what the database could not do: its busy times and restarts take about as long
 
 
 class FaultCode(StrEnum):
@@ -27,14 +30,15 @@ class FaultCode(StrEnum):
     GATEWAY_TIMEOUT = "GATEWAY_TIMEOUT"
     INTERRUPTED = "INTERRUPTED"
     REVISION_NOT_REACHED = "REVISION_NOT_REACHED"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 
 class Fault(GraphQLError):
     """An error whose message is meant for the client."""
 
-    def __init__(self, message: str, code: FaultCode = FaultCode.BAD_USER_INPUT) -> None:
-        super().__init__(message, extensions={"code": code.value})
+    def __init__(self, message: str, code: FaultCode = FaultCode.BAD_USER_INPUT, **extensions: object) -> None:
+        super().__init__(message, extensions={"code": code.value, **extensions})
 
 
 def fault_of(errors: Iterable[DomainError]) -> Fault:
@@ -47,3 +51,17 @@ def fault_of(errors: Iterable[DomainError]) -> Fault:
         messages.append(f"{where}: {error}{expected}" if where else f"{error}{expected}")
     forbidden = any(error.code is ErrorCode.NOT_PERMITTED for error in errors)
     return Fault("; ".join(messages), FaultCode.FORBIDDEN if forbidden else FaultCode.BAD_USER_INPUT)
+
+
+def read_outage(outage: Outage) -> Fault:
+    """What a client is told of what the database could not do, and what to do about it.
+
+    `outcome: "UNKNOWN"` stands where nobody knows whether a change was made.
+    """
+    if isinstance(outage, UndecidedCommit):
+        message = "nobody knows whether this was done: ask again under the same `idempotencyKey`, and it is done once"
+        return Fault(message, FaultCode.INTERNAL_SERVER_ERROR, outcome="UNKNOWN")
+    message = "the database cannot do this now: ask again in a moment, for a change under the same `idempotencyKey`"
+    if isinstance(outage, WritesStopped):
+        message = "this process takes no changes any more, and nothing was changed: another one will, in a moment"
+    return Fault(message, FaultCode.SERVICE_UNAVAILABLE, retryAfter=RETRY_S)

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from app.catalogs.feeds import FeedFormat
 from app.domain.callers import Caller
 from app.domain.errors import DomainError, ErrorCode, Refused
+from app.domain.outages import Outage
 from app.domain.sync.desired import SyncMode
 from app.graphql.faults import FaultCode
 from app.services.context import Services
@@ -35,6 +36,7 @@ from app.services.sync.planning import (
 from app.services.writing import IdempotencyKey
 from app.telemetry import log
 from app.web.authentication import authenticate_request
+from app.web.outages import write_outage
 from app.web.protocol import JSON, ProtocolFault, write_answer, write_fault
 from app.web.sync_answers import show_answer, show_refusals
 from app.web.uploads import Upload
@@ -265,6 +267,8 @@ def _refuse(error: Exception) -> Response:
         return write_fault(error.status, code, error.message, headers=error.headers)
     if isinstance(error, Refused):
         return _refuse_plan(error.errors)
+    if isinstance(error, Outage):
+        return write_outage(error)
     reference = sha256(repr(error).encode()).hexdigest()[:12]
     log("a feed failed", level=40, exception=error, reference=reference)
     return write_fault(500, FaultCode.INTERNAL_SERVER_ERROR, f"internal error, reference {reference}")

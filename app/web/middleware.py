@@ -6,13 +6,16 @@ An address is told of as the door it belongs to, never as it was sent: there may
 from contextlib import ExitStack
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.domain.outages import Outage
 from app.graphql.faults import FaultCode
 from app.telemetry import log
 from app.telemetry.metrics import OPEN_SOCKETS, count_refusal
 from app.telemetry.requests import Note, observing, read_request_id
 from app.web.lifecycle import Lifecycle
+from app.web.outages import write_outage
 from app.web.protocol import write_fault
 
 REQUEST_ID = "x-request-id"
@@ -54,11 +57,10 @@ class Observation:
             try:
                 await self.app(scope, receive, send_on)
             except Exception as error:
-                log("a request failed", level=40, exception=error)
                 if begun:
+                    log("a request failed", level=40, exception=error)
                     raise  # the server cuts the connection: what was sent is not all
-                fault = write_fault(500, FaultCode.INTERNAL_SERVER_ERROR, "internal error")
-                await fault(scope, receive, send_on)
+                await _refuse(error)(scope, receive, send_on)
             if not note.is_quiet:
                 count_refusal(int(note.status or 0))
 
@@ -78,6 +80,13 @@ class Observation:
             left_behind.callback(OPEN_SOCKETS.dec)
             await self.app(scope, receive, send_on)
             note.status = note.status or "gone"
+
+
+def _refuse(error: Exception) -> Response:
+    if isinstance(error, Outage):
+        return write_outage(error)
+    log("a request failed", level=40, exception=error)
+    return write_fault(500, FaultCode.INTERNAL_SERVER_ERROR, "internal error")
 
 
 def _make_note(scope: Scope) -> Note:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.domain.callers import Caller
+from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Abandoned, Admitted, DeadlinePassed, Executor, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
@@ -22,6 +23,7 @@ from app.web.authentication import authenticate_again, authenticate_request, rea
 from app.web.connections import Connections
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
+from app.web.outages import LATER, find_status, write_outage
 from app.web.protocol import (
     EVENT_STREAM,
     JSON,
@@ -87,7 +89,12 @@ class GraphQLEndpoint:
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
             return self._refuse(request, fault, media_type, only_events=only_events)
-        return write_events(answer) if only_events else write_answer(answer, media_type)
+        except Outage as outage:
+            return write_outage(outage, media_type)
+        if only_events:
+            return write_events(answer)
+        status = find_status(answer)
+        return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
 
     def _open_stream(self, request: HttpRequest, caller: Caller, admitted: Admitted) -> Response:
         token = read_token(request.headers.getlist("authorization"))

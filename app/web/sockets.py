@@ -18,8 +18,9 @@ from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.domain.callers import Caller
+from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Admitted, Request, RequestFault, SubscriptionEnded
-from app.graphql.faults import Fault, FaultCode
+from app.graphql.faults import Fault, FaultCode, read_outage
 from app.graphql.listening import Listener
 from app.services.buckets import Buckets
 from app.services.context import Services
@@ -31,6 +32,7 @@ from app.telemetry.requests import Note, current_note, observing
 from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_again, note_failure, read_token
 from app.web.connections import Connections, Ending, Full
+from app.web.outages import log_outage
 from app.web.protocol import ProtocolFault, read_object, read_payload
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -325,6 +327,10 @@ class _Socket:
         except _Gone:
             current_note().status = "gone"
             raise
+        except Outage as outage:
+            current_note().status = "failed"
+            log_outage(outage)
+            await self._send_last({"type": "error", "id": id, "payload": _format([read_outage(outage)])}, this)
         except Exception as error:  # whatever is wrong with one operation, the others go on
             current_note().status = "failed"
             log("an operation failed", level=logging.ERROR, exception=error)

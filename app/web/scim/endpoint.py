@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.domain.errors import Refused
+from app.domain.outages import Outage, UndecidedCommit
 from app.services.context import Services
 from app.services.scim import list_roles
 from app.telemetry import log
 from app.web.authentication import authenticate_request
+from app.web.outages import LATER, log_outage, status_of
 from app.web.protocol import ProtocolFault
 from app.web.scim import changes, queries
 from app.web.scim.discovery import describe_schemas, describe_service, describe_types
@@ -42,6 +44,9 @@ class ScimEndpoint:
             fault = read_refusals(refused.errors)
         except (SCIMException, ValidationError) as error:
             fault = read_scim_error(error)
+        except Outage as outage:
+            log_outage(outage)
+            fault = _tell_of_outage(outage)
         except Exception as error:  # what fails inside stays inside: the client gets a reference to the log
             reference = sha256(repr((request.method, request.url.path)).encode()).hexdigest()[:12]
             log("a SCIM request failed", level=40, exception=error, reference=reference, method=request.method)
@@ -61,6 +66,13 @@ class ScimEndpoint:
             base=request.scope.get("root_path", "") + ROOT, parameters=read_parameters(request),
         )  # fmt: skip
         return await answers[method](asking)
+
+
+def _tell_of_outage(outage: Outage) -> ScimFault:
+    """SCIM has no idempotency keys: what was done shows when it is read."""
+    if isinstance(outage, UndecidedCommit):
+        return ScimFault(status_of(outage), "nobody knows whether this was done: read it before it is sent again")
+    return ScimFault(status_of(outage), "the database cannot do this now: send it again in a moment", headers=LATER)
 
 
 def find_answers(segments: list[str]) -> Mapping[str, Answer]:
