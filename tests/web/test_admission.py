@@ -26,6 +26,7 @@ from tests.factories import Clock, Gateway, Template, copy_services, executor, w
 
 QUERY = Request(query="{ revision }")
 TOKENS = Request(query='{ user(ref: {userName: "olga"}) { tokens { label } } }')
+HASTE_S = 1.0  # a change gets as far as its commit by then, on a machine that is busy as well
 CREATE = 'mutation { createUser(input: {userName: "ana"}) { user { userName } errors { code } } }'
 
 
@@ -220,7 +221,7 @@ async def test_over_http_it_is_a_503_of_which_something_was_run(
 
 
 async def test_a_change_that_takes_too_long_is_undone(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = admission(world.services, mutation_timeout_s=0.2)
+    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
     waiting = Waiting()
     record = WritingUnit.record
 
@@ -242,11 +243,11 @@ async def test_a_change_that_takes_too_long_is_undone(world: Gateway, monkeypatc
 
 
 async def test_a_change_whose_commit_has_begun_is_told(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = admission(world.services, mutation_timeout_s=0.2)
+    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
     commit = AsyncTransaction.commit
 
     async def commit_slowly(self: AsyncTransaction) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.2 * HASTE_S)
         await commit(self)
 
     monkeypatch.setattr(AsyncTransaction, "commit", commit_slowly)
@@ -261,11 +262,11 @@ async def test_a_change_whose_commit_has_begun_is_told(world: Gateway, monkeypat
 async def test_of_a_document_the_field_after_the_commit_is_called_off(
     world: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasty = admission(world.services, mutation_timeout_s=0.2)
+    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
     commit = AsyncTransaction.commit
 
     async def commit_slowly(self: AsyncTransaction) -> None:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.2 * HASTE_S)
         await commit(self)
         monkeypatch.setattr(WritingUnit, "record", Waiting())  # of the next one
 
