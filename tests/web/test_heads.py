@@ -1,0 +1,125 @@
+"""Clients that are slow, or send too much: what the server below us is held to, over real connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.settings import Limits, Settings
+from tests.factories import Gateway
+from tests.sockets import PROMPTLY, serving
+
+LIMITS = Limits(
+    head_timeout_s=0.2, receive_timeout_s=0.2, body_timeout_s=0.6, max_head_bytes=2000, max_head_fields=20,
+    max_body_bytes=4000,
+)  # fmt: skip
+BODY = b'{"query": "{ revision }"}'
+
+
+@pytest.fixture
+async def place(world: Gateway) -> AsyncIterator[str]:
+    """Where it is served in haste."""
+    async with serving(world.services, Settings(limits=LIMITS)) as address:
+        yield address
+
+
+async def send(place: str, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """All that comes back until the server ends the connection."""
+    host, _, port = place.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        return await asyncio.wait_for(reader.read(), PROMPTLY)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def head(token: str, *fields: str, length: int = len(BODY), method: str = "POST") -> bytes:
+    lines = [f"{method} /graphql HTTP/1.1", "Host: gateway", f"Authorization: Bearer {token}", *fields]
+    if method == "POST":
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def status_of(answer: bytes) -> int | None:
+    return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else None
+
+
+async def test_a_request_is_answered(place: str, world: Gateway) -> None:
+    answer = await send(place, head(world.token, "Connection: close") + BODY)
+
+    assert status_of(answer) == 200
+    assert b'"revision":"' in answer
+
+
+@pytest.mark.parametrize("before", [b"P", b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nX-A: ", b"\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(place: str, before: bytes) -> None:
+    assert status_of(await send(place, before)) == 408
+
+
+async def test_a_connection_for_nothing_is_closed_without_a_word(place: str) -> None:
+    assert await send(place) == b""
+
+
+async def test_a_head_that_trickles_is_not_waited_for(place: str) -> None:
+    pieces = [b"POST /graphql HTTP/1.1\r\n", *(f"X-{n}: 1\r\n".encode() for n in range(15))]
+
+    assert status_of(await send(place, *pieces, pause=0.05)) in {408, None}
+
+
+async def test_the_head_after_an_answer_is_waited_for_as_long(place: str, world: Gateway) -> None:
+    answer = await send(place, head(world.token) + BODY, b"POST /graphql HTTP/1.1\r\nX-A: ", pause=0.1)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1 408") == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [["X-A: " + "a" * 2000], [f"X-{n}: 1" for n in range(30)], ["X-" + "a" * 2000 + ": 1"]],
+    ids=["value", "fields", "name"],
+)
+async def test_a_head_that_is_too_large_is_431(place: str, world: Gateway, fields: list[str]) -> None:
+    assert status_of(await send(place, head(world.token, *fields) + BODY)) == 431
+
+
+async def test_a_head_that_does_not_stop_growing_is_431(place: str) -> None:
+    answer = await send(place, b"POST /graphql HTTP/1.1\r\nX-A: ", *[b"a" * 500] * 5)
+
+    assert status_of(answer) in {431, None}  # the connection may be reset before the answer is read
+
+
+async def test_a_body_that_does_not_come_is_408(place: str, world: Gateway) -> None:
+    answer = await send(place, head(world.token) + BODY[:5])
+
+    assert status_of(answer) == 408
+    assert b'{"errors":[{"message":"the body of the request did not come in time"' in answer
+    assert b"connection: close" in answer
+
+
+async def test_a_body_that_trickles_is_408(place: str, world: Gateway) -> None:
+    pieces = [head(world.token, length=1000), *[b" "] * 10]
+
+    assert status_of(await send(place, *pieces, pause=0.1)) in {408, None}
+
+
+async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(place: str, world: Gateway) -> None:
+    for length in (4001, 2**31, 10**30):
+        answer = await send(place, head(world.token, "Expect: 100-continue", length=length))
+        assert status_of(answer) in {413, 400}  # the parser takes no length beyond 64 bits
+        assert b"100 Continue" not in answer
+
+
+async def test_others_are_served_meanwhile(place: str, world: Gateway) -> None:
+    slow = [asyncio.create_task(send(place, head(world.token) + BODY[:5])) for _ in range(50)]
+    await asyncio.sleep(0)
+
+    answer = await send(place, head(world.token, "Connection: close") + BODY)
+
+    assert status_of(answer) == 200
+    assert {status_of(answer) for answer in await asyncio.gather(*slow)} == {408}
