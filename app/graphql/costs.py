@@ -60,6 +60,7 @@ LISTS = {
     "RoleTemplate.grants": 20,
     "Query.products": 10,
     "Explanation.steps": 6,
+    "SyncItem.errors": 1,  # most have none
     "Decision.errors": 1,
     "Decision.missing": 1,
     "Decision.obligations": 1,
