@@ -10,12 +10,15 @@ from typing import Any
 ROOT = Path(__file__).parent
 GIB = 1 << 30
 OF_CLIENTS = frozenset({"PERMGATE_TOKEN"})  # of `permgate sync --url`: no setting of a gateway, and no fault
+URL_FILE = "PERMGATE_DATABASE_URL_FILE"  # as orchestrators hand secrets over: others see the environment of a process
 MAX_PORT = 65535
 MAX_DRAIN = 120  # seconds: orchestrators kill what takes longer
 KINDS = ("person", "service")  # of callers
 TRUST = ("off", "prefer", "require")  # what trusted documents are to one of them
 INTROSPECTION = ("all", "owners", "off")  # who may ask about the schema
 MIN_KEY = 32  # bytes: guessing the key is to be no easier than guessing an HMAC-SHA256
+_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s@]*@")
+_PASSWORD_PARAMETER = re.compile(r"([?&](?:password|passwd|pwd|sslpassword)=)[^&\s`]*", re.IGNORECASE)
 
 
 class SettingsFaults(Exception):
@@ -103,9 +106,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     named = [one.name for one in (*fields(Settings), *fields(Limits)) if one.name != "limits"]
     known = {f"PERMGATE_{name.upper()}" for name in named}
     for name in sorted(environment):
-        if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS:
+        if name.startswith("PERMGATE_") and name not in known | OF_CLIENTS | {URL_FILE}:
             faults.append(f"{name}: there is no such setting; known are {', '.join(sorted(known))}")
-    url = environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
+    url = _read_url(environment, faults)
     is_file = url.startswith("sqlite+aiosqlite:///") and not url.endswith((":///", ":memory:"))
     if not is_file and not re.match("postgresql[+]asyncpg://[^/]*/[^/?]", url):
         faults.append(
@@ -156,6 +159,48 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         **documents,
         limits=limits,
     )
+
+
+def _read_url(environment: Mapping[str, str], faults: list[str]) -> str:
+    """The address of the database, which may stand in a file of its own: there is a password in it."""
+    file = environment.get(URL_FILE)
+    if file is None:
+        return environment.get("PERMGATE_DATABASE_URL", Settings().database_url)
+    if "PERMGATE_DATABASE_URL" in environment:
+        faults.append(f"{URL_FILE}: PERMGATE_DATABASE_URL is set as well: set one of them")
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{URL_FILE}: `{file}` cannot be read")
+        return Settings().database_url
+
+
+def mask_secrets(text: str) -> str:
+    """A text without the passwords of the addresses in it."""
+    return _PASSWORD_PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+
+
+def describe_settings(settings: Settings) -> list[tuple[str, str, bool]]:
+    """Each setting: its variable, its value without secrets, and whether it is the one that holds by default."""
+    found = []
+    for source, default in ((settings, read_settings({})), (settings.limits, Limits())):
+        for field in fields(source):
+            if field.name != "limits":
+                value = getattr(source, field.name)
+                spelled = mask_secrets(_spell(value))
+                found.append((f"PERMGATE_{field.name.upper()}", spelled, value == getattr(default, field.name)))
+    return found
+
+
+def _spell(value: object) -> str:
+    """A value as its variable is written."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, frozenset):
+        return " ".join(sorted(value))
+    if isinstance(value, tuple):
+        return " ".join("=".join(pair) for pair in value)
+    return "" if value is None else str(value)
 
 
 def _read_limits(environment: Mapping[str, str], faults: list[str]) -> Limits:

@@ -24,6 +24,7 @@ from uvicorn.config import STARTUP_FAILURE
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
 from app.cli.backups import backup, restore
+from app.cli.configuration import config
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
@@ -49,7 +50,7 @@ from app.services.callers import create_first_owner, issue_token, revoke_token
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
 from app.services.systems import find_catalog_files
-from app.settings import Settings, SettingsFaults, find_seeds, read_key, read_settings
+from app.settings import Settings, SettingsFaults, find_seeds, mask_secrets, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.heads import BoundedHttp
 from app.web.routes import make_routes
@@ -80,6 +81,7 @@ def cli() -> None:
 cli.add_command(sync)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(config)
 
 
 def main() -> None:
@@ -92,8 +94,11 @@ def main() -> None:
     except (SettingsFaults, DatabaseFault, CatalogFaults, DocumentFault) as error:
         complain(str(error))
         sys.exit(CONFIGURATION)
+    except (ConnectionError, TimeoutError, socket.gaierror) as error:
+        complain(f"the database cannot be reached: {error or 'it does not answer'}")
+        sys.exit(UNAVAILABLE)
     except DBAPIError as error:
-        complain(f"the database failed: {error.orig}")
+        complain(mask_secrets(f"the database failed: {error.orig}"))
         sys.exit(UNAVAILABLE)
     except UndecidedCommit as error:
         complain(f"{error}: look whether it was done before you repeat it")
