@@ -9,11 +9,36 @@
     box.value = brought;
     history.replaceState(null, '', location.pathname);
   }
+  async function* readEvents(reader) {
+    for (let waiting = ''; ;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const pieces = (waiting + value).split('\n\n');
+      waiting = pieces.pop();
+      for (const piece of pieces) {
+        const data = piece.split('\n').find((line) => line.startsWith('data: '));
+        if (data) yield JSON.parse(data.slice('data: '.length));
+      }
+    }
+  }
+  const follow = (answer) => { // of a subscription: all else is answered in JSON, where that is accepted
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    const events = readEvents(reader);
+    return { // a generator alone would hear that nobody listens any more only when the next event has come
+      next: () => events.next(),
+      return: async () => { await reader.cancel(); return { done: true, value: undefined }; },
+      [Symbol.asyncIterator]() { return this; },
+    };
+  };
   const ask = async (body) => {
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    if (box.value.trim()) headers.authorization = `Bearer ${box.value.trim()}`;
+    const token = box.value.trim();
+    if (!token) return { errors: [{ message: 'paste a token into the box above' }] };
+    const headers = {
+      'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}`,
+    };
     const answer = await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(body) });
-    return answer.json();
+    const isStream = (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
+    return isStream ? follow(answer) : answer.json();
   };
   const store = new Map(); // what GraphiQL would keep in the browser, it keeps until the page is left
   const storage = {
@@ -31,11 +56,16 @@
       key: shown, fetcher: ask, storage, defaultTabs: TOUR, shouldPersistHeaders: false, isHeadersEditorEnabled: false,
     }));
   };
+  const say = (state, text) => { viewer.dataset.state = state; viewer.textContent = text; };
   const tell = async () => {
-    if (!box.value.trim()) { viewer.textContent = 'no token'; return; }
+    const token = box.value;
+    if (!token.trim()) { say('none', 'no token'); return; }
     const answer = await ask({ query: '{ viewer { user { userName displayName } } }' }).catch(() => null);
+    if (box.value !== token) return; // another one was asked about since
     const user = answer?.data?.viewer?.user;
-    viewer.textContent = user ? `you are ${user.displayName} (${user.userName})` : 'this token is not good';
+    if (user) say('good', `you are ${user.displayName} (${user.userName})`);
+    else if (answer?.errors?.[0]?.extensions?.code === 'UNAUTHENTICATED') say('bad', 'this token is not good');
+    else say('bad', answer?.errors?.[0]?.message ?? 'the gateway does not answer');
   };
   document.getElementById('who').addEventListener('submit', (event) => event.preventDefault());
   box.addEventListener('change', () => { tell(); show(); });
