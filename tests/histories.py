@@ -16,7 +16,7 @@ from app.domain.violations import Judgement
 from app.domain.world import Change, World
 from app.services.audit import verify_chain
 from app.services.context import Services
-from tests.factories import read_database, select
+from tests.factories import Place, read_database, select
 
 VERSIONED = (
     "users", "roles", "teams", "contracts", "grants", "limits", "assignments", "memberships", "access_levels",
@@ -26,7 +26,7 @@ ENTITIES = ("users", "roles", "teams", "contracts")
 _MADE_UP = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}|\b[0-9a-f]{64}\b")  # ids and hashes
 
 
-def tell(path: Path) -> str:
+def tell(path: Place) -> str:
     """Everything in a file, ids and hashes replaced by the place of their first appearance: equal for equal histories.
 
     The audit chain stays to be seen: an entry that follows on another names the same hash.
@@ -35,7 +35,7 @@ def tell(path: Path) -> str:
     return _MADE_UP.sub(lambda match: seen.setdefault(match[0], f"<{len(seen)}>"), read_database(path))
 
 
-async def assert_sound(services: Services, path: Path) -> None:
+async def assert_sound(services: Services, path: Place) -> None:
     """No invariant is broken: of the file, of the log, of the account, of its contracts, of what rights need."""
     await assert_kept(services, path)
     async with services.reading() as reading:
@@ -49,7 +49,7 @@ async def assert_sound(services: Services, path: Path) -> None:
     assert not judgement.violations(services.clock()), "a right lacks what it needs"
 
 
-async def assert_kept(services: Services, path: Path) -> None:
+async def assert_kept(services: Services, path: Place) -> None:
     """The file is whole and so is its log."""
     assert_whole(path)
     async with services.reading() as reading:
@@ -71,11 +71,12 @@ def _assert_contracts_are_owned(world: World) -> None:
         assert owned == {(contract.owner, product) for product in contract.products}
 
 
-def assert_whole(path: Path) -> None:
+def assert_whole(path: Place) -> None:
     """The file is not damaged, nothing in it hangs in the air, and what was done is what the log tells, one to one."""
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    if isinstance(path, Path):
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     revisions = [revision for (revision,) in select(path, "SELECT revision FROM audit_entries ORDER BY revision")]
     assert revisions == list(range(1, len(revisions) + 1))
     assert _told(path) == _done(path)
@@ -85,7 +86,7 @@ def assert_whole(path: Path) -> None:
     assert sorted(entities) == sorted(known for (known,) in select(path, "SELECT id FROM identities"))
 
 
-def _told(path: Path) -> Counter[tuple[int, str, str]]:
+def _told(path: Place) -> Counter[tuple[int, str, str]]:
     """What the log says was made or ended at each revision."""
     told: Counter[tuple[int, str, str]] = Counter()
     kept = "SELECT revision, changes FROM audit_entries UNION ALL SELECT revision, changes FROM audit_parts"
@@ -100,7 +101,7 @@ def _told(path: Path) -> Counter[tuple[int, str, str]]:
     return told
 
 
-def _done(path: Path) -> Counter[tuple[int, str, str]]:
+def _done(path: Place) -> Counter[tuple[int, str, str]]:
     """What the rows say of themselves. Tokens do not know their revision: it is that of the entry that names them."""
     done: Counter[tuple[int, str, str]] = Counter()
     for table in VERSIONED:

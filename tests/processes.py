@@ -42,8 +42,9 @@ class Rival:
         self.process.start()
         theirs.close()
 
-    def send(self, path: Path, moves: Sequence[Move], within: float) -> None:
-        self.connection.send((path, moves, within))
+    def send(self, at: str, moves: Sequence[Move], within: float) -> None:
+        """Has it make moves over the database of an address."""
+        self.connection.send((at, moves, within))
 
     def receive(self) -> list[Answer]:
         assert self.connection.poll(WAIT_S), "the rival does not answer"
@@ -70,8 +71,8 @@ def two_rivals(ids: Ids) -> Iterator[tuple[Rival, Rival]]:
 def _serve_rival(connection: Connection, barrier: Any, ids: Ids) -> None:
     program = load_program()
 
-    async def play(path: Path, moves: Sequence[Move], within: float) -> list[Answer]:
-        services = Services(Database(address(path)), program, cursor_key=CURSOR_KEY, clock=Clock())
+    async def play(at: str, moves: Sequence[Move], within: float) -> list[Answer]:
+        services = Services(Database(at), program, cursor_key=CURSOR_KEY, clock=Clock())
         async with services.reading():  # the connection is there, what comes next is the race
             pass
         barrier.wait(WAIT_S)
@@ -82,10 +83,10 @@ def _serve_rival(connection: Connection, barrier: Any, ids: Ids) -> None:
 
     while True:
         try:
-            path, moves, within = connection.recv()
+            at, moves, within = connection.recv()
         except EOFError:
             return
-        connection.send(asyncio.run(play(path, moves, within)))
+        connection.send(asyncio.run(play(at, moves, within)))
 
 
 # ---------------------------------------------------------------------- one that is killed

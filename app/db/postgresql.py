@@ -11,7 +11,7 @@ before has committed. The lock ends with the transaction, after its commit is vi
 
 from typing import Any
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -69,7 +69,22 @@ def _create(url: URL, timeouts: dict[str, float], *, command_timeout: float | No
         )  # fmt: skip
     except ModuleNotFoundError:
         raise DatabaseFault("PostgreSQL needs asyncpg: install `permgate[postgres]`") from None
+    event.listen(engine.sync_engine, "before_cursor_execute", _ask_without_zeros, retval=True)
     return engine
+
+
+def _ask_without_zeros(
+    _connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, is_many: bool
+) -> tuple[str, Any]:
+    """What is asked for with U+0000 in it, which PostgreSQL refuses in any text, is asked for with U+0001 instead.
+
+    No text that is kept has either (`app/domain/names.py`): nothing is found, as in SQLite. What is to be kept is left
+    as it is, and refused.
+    """
+    asks = context is not None and not (context.isinsert or context.isupdate or context.isdelete)
+    if asks and not is_many and any(isinstance(one, str) and "\0" in one for one in parameters):
+        parameters = tuple(one.replace("\0", "\1") if isinstance(one, str) else one for one in parameters)
+    return statement, parameters
 
 
 async def begin_reading(connection: AsyncConnection) -> None:

@@ -19,3 +19,15 @@ def template(postgres_template: Template) -> Template:
 def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
     path: Path = tmp_path_factory.mktemp("stocked") / "template.db"
     return fill_template(template, path, stock)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves most races to the deep runs: a round costs ten times what it does over a file."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.module.__name__ == "tests.postgres.test_races":
+            if item.callspec.id != "default":
+                continue
+            item.callspec.params["rounds"] = item.module.ROUNDS
+            if item.originalname not in item.module.FEW:
+                item.add_marker(pytest.mark.deep)

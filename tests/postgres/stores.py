@@ -15,11 +15,18 @@ T = TypeVar("T")
 _MADE_UP = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}|\b[0-9a-f]{64}\b")  # ids and hashes: another each time
 SAVED = "saved"  # the schema with what a template had when it was saved
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1"
-RESTORE = f"""DO $$ DECLARE name text; BEGIN
+SEQUENCES = """SELECT s.relname AS sequence, t.relname AS name, a.attname AS number FROM pg_class s
+  JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class t ON t.oid = d.refobjid
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+  WHERE s.relkind = 'S' AND t.relnamespace = 'public'::regnamespace"""
+RESTORE = f"""DO $$ DECLARE name text; one record; BEGIN
   SET LOCAL session_replication_role = replica;
   FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{SAVED}' LOOP
     EXECUTE format('DELETE FROM public.%I', name);
     EXECUTE format('INSERT INTO public.%I SELECT * FROM {SAVED}.%I', name, name);
+  END LOOP;
+  FOR one IN {SEQUENCES} LOOP
+    EXECUTE format('SELECT setval(%L, coalesce(max(%I), 0) + 1, false) FROM %I', one.sequence, one.number, one.name);
   END LOOP;
 END $$"""
 

@@ -41,6 +41,7 @@ class People(Users):
     async def find_named(self, user_name: str) -> Sequence[User]:
         """Everybody who is called so in some case, machines and archived people too."""
         statement = select(USERS).where(self.reader.known(USERS), self._is_called(user_name))
+        statement = statement.order_by(USERS.c.user_name)
         return [read_user(row) for row in await self.reader.rows(statement)]
 
     def _narrow(self, wanted: PeopleFilter) -> list[ColumnElement[bool]]:
