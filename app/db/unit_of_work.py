@@ -15,7 +15,6 @@ from itertools import chain, count, islice, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
@@ -342,7 +341,7 @@ class Database:
         """Commits, whoever waits for it, and tells who wants to hear of it."""
         try:
             await transaction.commit()
-        except (DBAPIError, Outage) as error:
+        except Exception as error:
             if is_decided(error):
                 await transaction.rollback()
                 raise
