@@ -29,6 +29,7 @@ from app.cli.metrics import Workers, serving_metrics, sharing_metrics
 from app.cli.running import CONFIGURATION, UNAVAILABLE, Failed, Permgate, complain, run_services
 from app.cli.sync import sync
 from app.db.faults import DatabaseFault
+from app.db.rehearsals import rehearse_migration
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.catalog_building import CatalogFaults
@@ -255,22 +256,27 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 @cli.command("migrate")
-def migrate_command() -> None:
-    """Bring the database to the current schema.
+@click.option("--dry-run", is_flag=True, help="Print the statements, and change nothing.")
+def migrate_command(dry_run: bool) -> None:
+    """Bring the database to the current schema: all of it or nothing, however it is broken off.
 
     PERMGATE_DATABASE_ROLE is given what `serve` needs of PostgreSQL: run this as the owner of the schema.
     """
     settings = read_settings(os.environ)
 
-    async def do() -> None:
+    async def do() -> list[str]:
         database = Database(settings.database_url)
         try:
+            if dry_run:
+                return await rehearse_migration(database, role=settings.database_role)
             await migrate(database, role=settings.database_role)
+            return []
         finally:
             await database.close()
 
-    asyncio.run(do())
-    click.echo("the schema is current")
+    for statement in asyncio.run(do()):
+        click.echo(f"{statement};\n")
+    click.echo("nothing was changed" if dry_run else "the schema is current", err=dry_run)
 
 
 @cli.command()

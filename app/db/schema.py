@@ -32,14 +32,14 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def migrate(database: Database, *, role: str | None = None) -> None:
+async def migrate(database: Database, *, role: str | None = None, keep: bool = True) -> None:
     """Brings the database to the current schema, all or nothing, while nobody writes.
 
     `role` is given what the gateway needs of PostgreSQL to run. Raises `DatabaseFault` for a database that cannot be
-    opened, or is of a newer version: that is left alone.
+    opened, or is of a newer version: that is left alone. `keep`: else it is done and taken back (PostgreSQL).
     """
     if database.is_postgresql:
-        await _migrate_postgresql(database, role)
+        await _migrate_postgresql(database, role, keep=keep)
         return
     await asyncio.to_thread(check_file, database.engine)
     async with database.engine.connect() as connection:
@@ -48,7 +48,7 @@ async def migrate(database: Database, *, role: str | None = None) -> None:
             await connection.run_sync(_upgrade)
 
 
-async def _migrate_postgresql(database: Database, role: str | None) -> None:
+async def _migrate_postgresql(database: Database, role: str | None, *, keep: bool) -> None:
     engine = postgresql.create_migrating_engine(database.engine.url)
     event.listen(engine.sync_engine, "handle_error", translate)
     try:
@@ -57,7 +57,7 @@ async def _migrate_postgresql(database: Database, role: str | None) -> None:
             await connection.run_sync(_upgrade)
             if role is not None:
                 await connection.run_sync(privileges.grant, role)
-            await transaction.commit()
+            await (transaction.commit() if keep else transaction.rollback())
     except (Outage, DBAPIError) as error:
         raise DatabaseFault(f"{_name(database)} cannot be migrated: {error}") from error
     finally:
