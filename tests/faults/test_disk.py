@@ -1,11 +1,11 @@
-"""F3 to F6: a disk that fails, is full, is slow, beneath a server under strace or on a file system of some megabytes."""
+"""F3 to F6: a disk that fails, is full, is slow, beneath a server under strace or on a file system of its own."""
 
 import asyncio
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from app.settings import Limits
 from tests.factories import Template, select
+from tests.faults.conftest import Figure
 from tests.faults.writers import (
     Caller,
     Journal,
@@ -34,12 +35,12 @@ MEBI = 1 << 20
 
 
 @asynccontextmanager
-async def failing(replica: Replica, call: str, fault: str) -> AsyncIterator[None]:
+async def faulty(replica: Replica, call: str, fault: str) -> AsyncIterator[None]:
     """A system call of a running server fails, or takes long, as strace has it."""
     assert replica.process is not None
     words = replica.log.with_suffix(".strace")
     with words.open("wb") as log:
-        tracer = subprocess.Popen(
+        tracer = subprocess.Popen(  # noqa: ASYNC220  # it is only started
             [STRACE, "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{fault}",
              "-p", str(replica.process.pid)], stderr=log,
         )  # fmt: skip
@@ -60,7 +61,7 @@ async def failing(replica: Replica, call: str, fault: str) -> AsyncIterator[None
 @TRACED
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.deep)])
 async def test_f3_a_commit_that_cannot_be_made_durable_is_unknown_and_ends_the_server(
-    workers: int, stocked_template: Template, tmp_path: Path, record_property: Callable[[str, object], None]
+    workers: int, stocked_template: Template, tmp_path: Path, figure: Figure
 ) -> None:
     """It says so, is not ready any more, reads on, exits with 70; started anew it answers the question by its key."""
     path = Path(shutil.copyfile(stocked_template.path, tmp_path / "permgate.db"))
@@ -69,7 +70,7 @@ async def test_f3_a_commit_that_cannot_be_made_durable_is_unknown_and_ends_the_s
     with serving(replica):
         async with calling(replica.address, stocked_template.token) as caller:
             assert read_revision(await caller.make("eva")) is not None
-            async with failing(replica, "fdatasync", "error=EIO"):
+            async with faulty(replica, "fdatasync", "error=EIO"):
                 unknown = await caller.make("eve")
                 assert (unknown.status_code, unknown.json()["data"]) == (500, None)
                 assert unknown.json()["errors"][0]["extensions"] == {
@@ -83,17 +84,18 @@ async def test_f3_a_commit_that_cannot_be_made_durable_is_unknown_and_ends_the_s
         assert "a commit is undecided" in replica.log.read_text()
     with serving(replica):
         async with calling(replica.address, stocked_template.token) as caller:
-            record_property("it was there", select(path, "SELECT count(*) FROM users WHERE user_name = 'eve'")[0][0])
+            ((there,),) = select(path, "SELECT count(*) FROM users WHERE user_name = 'eve'")
             journal = Journal(asked=["eva", "eve"])
             await assert_told_once(caller, journal, path)
             assert await caller.is_ready()
     await assert_nothing_lost(stocked_template, path, journal)
+    figure(f"F3, {workers} workers: UNKNOWN, not ready, exit 70; opened anew it was {'' if there else 'not '}there")
 
 
 @TRACED
 @pytest.mark.deep
 async def test_f4_a_commit_that_failed_may_come_back_after_a_kill_and_its_key_tells(
-    stocked_template: Template, tmp_path: Path, record_property: Callable[[str, object], None]
+    stocked_template: Template, tmp_path: Path, figure: Figure
 ) -> None:
     """Twenty times: EIO at the commit, SIGKILL after the answer, opened anew: there or not, and with its entry."""
     back = 0
@@ -104,7 +106,7 @@ async def test_f4_a_commit_that_failed_may_come_back_after_a_kill_and_its_key_te
         with serving(replica):
             async with (
                 calling(replica.address, stocked_template.token) as caller,
-                failing(replica, "fdatasync", "error=EIO"),
+                faulty(replica, "fdatasync", "error=EIO"),
             ):
                 journal.refused["eve"] = await caller.make("eve")
                 assert '"outcome":"UNKNOWN"' in journal.refused["eve"].text
@@ -115,8 +117,7 @@ async def test_f4_a_commit_that_failed_may_come_back_after_a_kill_and_its_key_te
         with serving(replica):
             async with calling(replica.address, stocked_template.token) as caller:
                 await assert_told_once(caller, journal, path)
-    record_property("came back", back)
-    print(f"F4: {back} of 20 came back, each with its entry, each told by its key")
+    figure(f"F4: {back} of 20 came back, each with its entry, each told by its key")
 
 
 # ---------------------------------------------------------------------- F5: the disk is full
@@ -136,7 +137,7 @@ def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
 @ROOT
 @pytest.mark.deep
 async def test_f5_on_a_full_disk_changes_are_refused_reads_go_on_and_it_passes(
-    stocked_template: Template, tmp_path: Path
+    stocked_template: Template, tmp_path: Path, figure: Figure
 ) -> None:
     with mounted(tmp_path / "disk", 100) as disk:
         path = Path(shutil.copyfile(stocked_template.path, disk / "permgate.db"))
@@ -163,7 +164,7 @@ async def test_f5_on_a_full_disk_changes_are_refused_reads_go_on_and_it_passes(
             replica.tell()
             assert await replica.end() == -signal.SIGTERM
         await assert_nothing_lost(stocked_template, path, journal)
-        print(f"F5: {len(journal.told)} done before it was full, {len(journal.refused)} refused, all done afterwards")
+        figure(f"F5: {len(journal.told)} done before it was full, {len(journal.refused)} refused, all done afterwards")
 
 
 # ---------------------------------------------------------------------- F6: the disk is slow
@@ -172,7 +173,7 @@ async def test_f5_on_a_full_disk_changes_are_refused_reads_go_on_and_it_passes(
 @TRACED
 @pytest.mark.deep
 async def test_f6_on_a_slow_disk_reads_are_as_before_and_changes_wait_up_to_a_bound(
-    stocked_template: Template, tmp_path: Path
+    stocked_template: Template, tmp_path: Path, figure: Figure
 ) -> None:
     """Each fsync takes 0.3 s; twenty callers write at once: what waits longer than 2 s is told to come back."""
     path = Path(shutil.copyfile(stocked_template.path, tmp_path / "permgate.db"))
@@ -182,7 +183,7 @@ async def test_f6_on_a_slow_disk_reads_are_as_before_and_changes_wait_up_to_a_bo
         async with calling(replica.address, stocked_template.token) as olga:
             tokens = [await _issue_token(olga, f"writer-{number}") for number in range(callers)]
             usual = [await _time(olga) for _ in range(50)]
-            async with failing(replica, "fdatasync", "delay_enter=300000"):
+            async with faulty(replica, "fdatasync", "delay_enter=300000"):
                 writing = [
                     asyncio.create_task(_write_at_once(replica, token, f"slow-{number}", 4))
                     for number, token in enumerate(tokens)
@@ -197,7 +198,7 @@ async def test_f6_on_a_slow_disk_reads_are_as_before_and_changes_wait_up_to_a_bo
     assert held and all(int(answer.headers["retry-after"]) >= 1 for answer in held)
     made = select(path, "SELECT count(*) FROM users WHERE user_name LIKE 'slow-%'")
     assert made == [(len(done),)]
-    print(
+    figure(
         f"F6: of {len(statuses)} changes {len(done)} done, {len(held)} told to come back; a read took "
         f"{sorted(usual)[25] * 1000:.0f} ms (median) before and {sorted(slow)[25] * 1000:.0f} ms meanwhile, "
         f"at most {max(usual) * 1000:.0f} and {max(slow) * 1000:.0f} ms"

@@ -4,12 +4,12 @@ import asyncio
 import random
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.factories import Template
+from tests.faults.conftest import Figure
 from tests.faults.writers import Journal, assert_nothing_lost, assert_told_once, calling, write_on
 from tests.serving import Replica, serving, until
 
@@ -19,7 +19,7 @@ FRESH = 50  # kills, after which the file is a new one: to look at all of it tak
 
 @pytest.mark.parametrize("kills", [pytest.param(1, id="default"), pytest.param(100, id="deep", marks=pytest.mark.deep)])
 async def test_f1_a_server_that_is_killed_loses_nothing_it_acknowledged(
-    kills: int, stocked_template: Template, tmp_path: Path, record_property: Callable[[str, object], None]
+    kills: int, stocked_template: Template, tmp_path: Path, figure: Figure
 ) -> None:
     """Four writers over HTTP, SIGKILL within 230 ms: nothing acknowledged is lost, nothing is half there, and whoever
     was told nothing asks again under the same key, and it is done once."""
@@ -45,10 +45,7 @@ async def test_f1_a_server_that_is_killed_loses_nothing_it_acknowledged(
         assert not journal.refused
         told += len(journal.told)
         untold += len(journal.untold)
-    record_property("acknowledged", told)
-    record_property("not acknowledged", untold)
-    record_property("durable all the same", durable)
-    print(f"F1: {kills} kills, {told} acknowledged, 0 lost; {untold} not acknowledged, {durable} of them durable")
+    figure(f"F1: {kills} kills, {told} acknowledged, 0 lost; {untold} not acknowledged, {durable} of them durable")
 
 
 def _copy_afresh(template: Template, path: Path) -> None:
