@@ -50,7 +50,7 @@ def test_whoever_is_listed_as_they_are_is_set_aside() -> None:
     """Else nothing is gained by it: of the feed that changes nothing nobody is left."""
     found = []
 
-    @on_random_feeds(200)
+    @on_random_feeds(400)
     def look(feed: Feed) -> None:
         plain = replace(feed.desired, roles=None, teams=None, take_over=False)
         users = tuple(plain.users or ())

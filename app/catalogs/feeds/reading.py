@@ -27,7 +27,6 @@ class FeedReading(Iterator[Entry | Fault]):
         self._over = False
         self.entries = 0
         self.faults = 0
-        self.unnamed: set[Kind | None] = set()
 
     def __next__(self) -> Entry | Fault:
         for item in self._items:
@@ -47,8 +46,6 @@ class FeedReading(Iterator[Entry | Fault]):
         self.faults += 1
         if fault.kind is not None:
             self._managed.add(fault.kind)
-        if fault.key is None:
-            self.unnamed.add(fault.kind)
 
     @property
     def is_empty(self) -> bool:
@@ -63,11 +60,6 @@ class FeedReading(Iterator[Entry | Fault]):
         if not self._managed and self.is_empty:
             return frozenset({Kind.USERS})
         return frozenset(self._managed)
-
-    def is_complete(self, kind: Kind) -> bool:
-        """Whether every entry of a kind is known by its key: else nobody may be taken for missing."""
-        self._require_end()
-        return self.unnamed.isdisjoint({kind, None})
 
     def _require_end(self) -> None:
         if not self._over:

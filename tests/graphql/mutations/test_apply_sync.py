@@ -455,7 +455,7 @@ async def test_who_loses_the_right_while_it_is_worked_out_is_refused_and_the_pla
 
     async def draft_and_lose(*given: Any, **named: Any) -> Draft:
         worked_out.append(await draft_plan(*given, **named))
-        asked = {"holder": holder(user="cleo"), "grants": [{"permission": Right.RUN_SYNC}]}
+        asked = {"holder": holder(user="cleo"), "revokes": [{"permission": Right.RUN_SYNC}]}
         await world.mutate("revokePermissions", asked)
         return worked_out[-1]  # type: ignore[return-value]
 
