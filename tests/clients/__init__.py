@@ -1,0 +1,1 @@
+"""Clients that front ends use, as their packages come from npm."""
