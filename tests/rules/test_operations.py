@@ -61,8 +61,8 @@ def render_table() -> str:
 
 
 def test_the_documents_show_the_table() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    assert render_table() in text, f"put this into docs/operations.md:\n{render_table()}"
+    text = (ROOT / "docs" / "rights.md").read_text("utf-8")
+    assert render_table() in text, f"put this into docs/rights.md:\n{render_table()}"
 
 
 def test_types_are_what_the_table_says() -> None:
