@@ -1,18 +1,32 @@
-"""Rules of validation that graphql-core does not apply: strawberry tells it nothing of `@oneOf`."""
+"""Rules of validation beside those of graphql-core.
 
+Strawberry tells it nothing of `@oneOf`, and what it says of numbers that are too long is what Python says.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 from graphql import (
+    SKIP,
+    FloatValueNode,
     GraphQLError,
+    GraphQLInputType,
     GraphQLNamedType,
+    IntValueNode,
+    ListValueNode,
     NonNullTypeNode,
     NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
     ValidationRule,
+    ValueNode,
+    ValuesOfCorrectTypeRule,
+    VisitorAction,
     get_named_type,
     specified_rules,
 )
+
+MAX_DIGITS = 20  # as of a number in a body: an Int has ten
 
 
 class OneOfRule(ValidationRule):
@@ -36,4 +50,25 @@ def _is_one_of(kind: GraphQLNamedType | None) -> bool:
     return kind is not None and getattr(kind.extensions.get("strawberry-definition"), "is_one_of", False)
 
 
-RULES = (*specified_rules, OneOfRule)
+class ValuesRule(ValuesOfCorrectTypeRule):
+    """Values fit their types. A number of more digits than any that is taken is not read: Python would refuse it."""
+
+    def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
+        if (number := _find_long_number(node)) is not None:
+            self.report_error(GraphQLError(f"a number has at most {MAX_DIGITS} digits", number))
+            return SKIP
+        return super().is_valid_value_node(node, input_type)
+
+
+def _find_long_number(node: ValueNode) -> ValueNode | None:
+    if isinstance(node, IntValueNode | FloatValueNode):
+        return node if len(node.value) > MAX_DIGITS else None
+    inner: Iterable[ValueNode] = ()
+    if isinstance(node, ListValueNode):
+        inner = node.values
+    elif isinstance(node, ObjectValueNode):
+        inner = (field.value for field in node.fields)
+    return next((found for one in inner if (found := _find_long_number(one)) is not None), None)
+
+
+RULES = (*(ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules), OneOfRule)

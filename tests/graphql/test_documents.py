@@ -218,6 +218,22 @@ async def test_variables_that_do_not_fit_are_refused_before_anything_runs(
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
 
 
+@each_of(
+    "document",
+    ["{ users(first: %s) { totalCount } }", "{ nodes(ids: [1, [%s]]) { id } }", "query ($n: Int = %s) { revision }",
+     "{ users(filter: {status: %s}) { totalCount } }", "{ users(filter: {a: {b: [%s]}}) { totalCount } }"],
+)  # fmt: skip
+@each_of("number", ["9" * 21, "-" + "9" * 5000, "1e" + "9" * 5000, "0." + "1" * 5000])
+async def test_a_number_of_very_many_digits_is_refused_in_our_own_words(
+    gateway: Gateway, document: str, number: str
+) -> None:
+    answer = await gateway.ask(document % number)
+
+    assert set(answer) == {"errors"}
+    assert "a number has at most 20 digits" in [error["message"] for error in answer["errors"]]
+    assert "4300" not in str(answer)
+
+
 async def test_variables_that_nobody_asked_for_are_left_alone(gateway: Gateway) -> None:
     assert "revision" in await gateway.gql("{ revision }", {"x": [1, {"y": None}]})
 
