@@ -1,0 +1,1 @@
+"""What a hostile client sends, and the demo as it stands up to it."""
