@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
 
+INTRODUCTIONS = 2  # callers of sockets looked up at once: when very many come, requests still find the database free
 LEAVE_S = 6.0  # for all to be told, slow readers among them: a socket has five seconds to take its close frame
 
 
@@ -47,6 +48,7 @@ class Connections:
         self._known: set[Connection] = set()
         self._of_callers: Counter[Hashable] = Counter()
         self._gone = asyncio.Event()
+        self.introductions = asyncio.Semaphore(INTRODUCTIONS)
 
     def __len__(self) -> int:
         return len(self._unknown) + len(self._known)

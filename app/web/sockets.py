@@ -239,7 +239,8 @@ class _Socket:
         given += self.websocket.headers.getlist("authorization")  # the same one may be sent both ways
         self.token = read_token(list(dict.fromkeys(map(str, given))))
         seen = self.services.feed.revision
-        self.caller = await self._authenticate()
+        async with self.connections.introductions:
+            self.caller = await self._authenticate()
         if self.caller is None:
             note_failure(self.services, self.websocket)
             return self.end(Closing.FORBIDDEN, "Forbidden")
