@@ -54,6 +54,7 @@ from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, mask_secrets, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.heads import BoundedHttp
+from app.web.lifecycle import Lifecycle
 from app.web.routes import make_routes
 
 DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
@@ -211,7 +212,7 @@ async def _serve(
     config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
         sock = _bind(host, port)
-        server = _Server(config, services, lambda: announce(sock.getsockname()[1]))
+        server = _Server(config, services, app.state.lifecycle, lambda: announce(sock.getsockname()[1]))
         await server.serve(sockets=[sock])
         if services.database.stopped is not None:
             raise Failed(ENDED, UNDECIDED)
@@ -222,9 +223,12 @@ async def _serve(
 class _Server(uvicorn.Server):
     """A server that says when it answers, and ends by a status of ours where a commit is undecided."""
 
-    def __init__(self, config: uvicorn.Config, services: Services, when_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, services: Services, lifecycle: Lifecycle, when_started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self.services = services
+        self.lifecycle = lifecycle
         self.when_started = when_started
 
     @contextmanager
@@ -233,6 +237,11 @@ class _Server(uvicorn.Server):
             yield
             if self.services.database.stopped is not None:
                 self._captured_signals.clear()  # the one by which it was told to drain is not what it ends by
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for hear in self.lifecycle.on_drain:  # after an interrupt at the keyboard nobody has told them to leave
+            await hear()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +19,9 @@ from app.services.callers import revoke_token
 from app.settings import Limits, Settings
 from app.web import streams
 from app.web.connections import Connections
-from tests.factories import Answer, Gateway, each_of, holder
+from tests.factories import Answer, Gateway, Template, each_of, holder
+from tests.serving import Replica
+from tests.serving import serving as replicas
 from tests.sockets import PROMPTLY, known, listening, serving
 from tests.streams import COMPLETE, streaming
 from tests.web.test_nothing_internal import INTERNAL, SECRET, fail
@@ -388,3 +392,18 @@ async def test_streams_of_http_and_answers_share_one_connection(world: Gateway, 
             response = await client.post(f"http://{address}/graphql", json={"query": query}, headers=sent)
             assert response.status_code == 200
             assert response.text.endswith(f"{COMPLETE}\n\n")
+
+
+@pytest.mark.deep
+async def test_an_interrupt_at_the_keyboard_waits_for_no_reader(stocked_template: Template, tmp_path: Path) -> None:
+    database = tmp_path / "permgate.db"
+    database.write_bytes(stocked_template.path.read_bytes())
+    replica = Replica(database, tmp_path / "log")
+    with replicas(replica):
+        async with streaming(replica.address.removeprefix("http://"), stocked_template.token, changes(0)) as stream:
+            await stream.next()
+            replica.tell(signal.SIGINT)
+            while "errors" not in (answer := await stream.next()):
+                continue
+        assert answer["errors"][0]["message"].startswith("the gateway restarts: resume after revision ")
+        assert await replica.end() == 128 + signal.SIGINT
