@@ -34,7 +34,6 @@ from app.web.protocol import (
     write_answer,
     write_fault,
 )
-from app.web.scim.endpoint import ScimEndpoint
 from app.web.sockets import SocketEndpoint
 from app.web.streams import EventStream, write_events
 
@@ -126,17 +125,22 @@ def make_routes(services: Services, settings: Settings, connections: Connections
 
     Raises `SettingsFaults` for trusted documents that are none.
     """
+    from app.web.scim.endpoint import (
+        ScimEndpoint,
+    )  # its models take a second: who only asks needs none
+
     connections = Connections(settings.limits.max_connections) if connections is None else connections
     executor = Executor().within(settings.limits)
     executor = executor.under(make_policy(settings, executor))
     admission = Admission(services, executor, settings.limits)
     endpoint = GraphQLEndpoint(services, admission, connections)
+    scim = ScimEndpoint(services)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
         WebSocketRoute("/graphql", SocketEndpoint(services, admission, settings, connections).serve),
-        Route("/scim/v2", ScimEndpoint(services).__call__, methods=methods),
-        Route("/scim/v2/{path:path}", ScimEndpoint(services).__call__, methods=methods),
+        Route("/scim/v2", scim.__call__, methods=methods),
+        Route("/scim/v2/{path:path}", scim.__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services)),
     ]
     return routes + (graphiql_routes() if settings.graphiql else [])
