@@ -125,9 +125,8 @@ def make_routes(services: Services, settings: Settings, connections: Connections
 
     Raises `SettingsFaults` for trusted documents that are none.
     """
-    from app.web.scim.endpoint import (
-        ScimEndpoint,
-    )  # its models take a second: who only asks needs none
+    # Here, since its models take a second to make: a command that serves nothing does without.
+    from app.web.scim.endpoint import ScimEndpoint
 
     connections = Connections(settings.limits.max_connections) if connections is None else connections
     executor = Executor().within(settings.limits)
