@@ -103,9 +103,9 @@ def serving(*replicas: Replica) -> Iterator[None]:
             replica.clear()
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], bool], *, within: float = START_S) -> None:
     """Waits until something holds."""
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + within
     while True:
         if holds():
             return

@@ -11,17 +11,20 @@ from collections.abc import Awaitable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db import postgresql
-from app.db.faults import DatabaseFault, outage_of
+from app.db.faults import DatabaseFault, is_damage, outage_of
 from app.db.file_systems import find_file_system, is_networked
+from app.telemetry import log
 
 T = TypeVar("T")
+_DAMAGED: WeakSet[Engine] = WeakSet()  # whose files are not what was written to them
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
 POOL_SIZE = 8  # readers at once; each is a thread with SQLite
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
@@ -87,9 +90,17 @@ def _create_sqlite(url: URL) -> AsyncEngine:
 def translate(context: ExceptionContext) -> Exception | None:
     """What an error of the driver means, in words that whoever asked understands."""
     error = context.sqlalchemy_exception or context.original_exception
+    if context.engine is not None and context.engine not in _DAMAGED and is_damage(error):
+        _DAMAGED.add(context.engine)
+        log("the database is damaged", level=50, exception=context.original_exception)
     if isinstance(context.original_exception, OSError | TimeoutError):
         context.is_disconnect = True  # whatever state such a connection is in, nobody is to be given it
     return outage_of(error)
+
+
+def is_damaged(engine: AsyncEngine) -> bool:
+    """Whether SQLite has found, in any of its pages, that a file is not what was written to it."""
+    return engine.sync_engine in _DAMAGED
 
 
 async def _connect(path: str) -> aiosqlite.Connection:

@@ -16,6 +16,7 @@ from app.domain.outages import Conflicted, ConnectionLost, Unavailable
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 _DECIDED = _BUSY | {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_READONLY}  # nothing is committed, now or later
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CONFLICTS = ("40001", "40P01")  # serialization failure, deadlock: the whole transaction is to be done anew
 _LOST = ("08", "57P", "25P03", "25P04")  # connection exceptions, shutdowns, a transaction that was idle for too long
 _LATER = ("53", "55P03", "57014", "25006", "58")  # no resources, no lock, a timeout, a standby, the system beneath
@@ -56,6 +57,11 @@ def ruins_store(error: BaseException) -> bool:
     A server of PostgreSQL that failed to write has ended all its connections and recovers by itself.
     """
     return _sqlite_code(error) is not None
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error says that a file is not what was written to it: no page of it is to be trusted then."""
+    return _sqlite_code(error) in _DAMAGE
 
 
 def _sqlite_code(error: BaseException) -> int | None:

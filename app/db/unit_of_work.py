@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from app.db import postgresql, tables
-from app.db.engine import BEGIN_OPTION, conclude, create_engine, finish
+from app.db.engine import BEGIN_OPTION, conclude, create_engine, finish, is_damaged
 from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.notices import NoNotices, Notices
@@ -248,6 +248,8 @@ class Database:
     A `patient` unit is one of a job, such as a sync, whose statements take longer than those of a request: PostgreSQL
     gives it connections of its own.
 
+    `is_damaged` once SQLite has found that the file is: it stays so until somebody has put another in its place.
+
     `stopped` is why it takes no writes any more: after a commit of which nobody knows what became of it, a file of
     SQLite may say another thing than what its readers see, until all who have it open have gone. Whoever is in
     `on_undecided` hears of it, once, so that the process can end.
@@ -331,6 +333,10 @@ class Database:
     def listen(self, hear: Callable[[], None]) -> NoNotices:
         """What hears of the commits of other processes, once it was started; `hear` is called for each, or for some."""
         return Notices(self.engine, hear) if self.is_postgresql else NoNotices()
+
+    @property
+    def is_damaged(self) -> bool:
+        return is_damaged(self.engine)
 
     def require_writable(self) -> None:
         """Raises `WritesStopped` where a commit is undecided."""

@@ -28,6 +28,8 @@ async def check_health(services: Services) -> Health:
         state = await read_state_of(reading.unit)
     if services.database.stopped is not None:
         return Health(revision, "writes are stopped: a commit is undecided")
+    if services.database.is_damaged:
+        return Health(revision, "the database is damaged")
     if state in {"empty", "old"}:
         return Health(revision, f"the schema of the database is {state}")
     free = await asyncio.to_thread(find_free_bytes, services.database)
