@@ -70,12 +70,14 @@ def read_json_lines(pieces: Iterable[bytes]) -> Iterator[Entry | Fault | Kind]:
     """The entries and faults of JSON Lines; empty lines are passed over."""
     reader = Json()
     for number, line in enumerate(split_lines(pieces), 1):
+        if not line:
+            continue  # a few bytes of gzip are millions of these
         place = Place.at_line(number)
         if isinstance(line, LongLine):
             yield place.fault("the line is too long", f"at most {MAX_LINE} bytes")
         elif (person := _read_plain(line, place)) is not None:
             yield person
-        elif line and not line.isspace():
+        elif not line.isspace():
             yield from _read_line(reader, line, place)
 
 
