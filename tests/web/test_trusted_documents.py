@@ -305,3 +305,10 @@ def test_lists_alone_let_everybody_use_them(tmp_path: Path) -> None:
     mode = read_settings({**given, "PERMGATE_TRUSTED_MODE": "person=require"}).trusted_mode
     assert mode == (("person", "require"), ("service", "prefer"))
     assert read_settings({}).trusted_mode == (("person", "off"), ("service", "off"))
+
+
+async def test_a_gateway_does_not_begin_with_a_document_that_is_none(world: Gateway, tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps({"x": "{ nope }"}))
+    with pytest.raises(SettingsFaults, match="Cannot query field 'nope'"):
+        create_app(world.services, Settings(trusted_documents=path))
