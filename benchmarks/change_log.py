@@ -2,7 +2,8 @@
 
 Over an empty, migrated PostgreSQL, by the writing unit of the gateway itself: people with two and a half assignments
 each, ten thousand a revision; then a night in which 1 % of the assignments end and others begin. Measured: bytes of
-tables and indexes for each person, of the write-ahead log for a person and a night, and people a second. What is extrapolated to 100 million is printed as such: it is a multiplication.
+tables and indexes for each person, of the write-ahead log for a person and a night, and people a second. What is
+extrapolated to 100 million is printed as such: it is a multiplication.
 
     PERMGATE_DATABASE_URL=postgresql+asyncpg://... python -m benchmarks.change_log [--people 20000 100000] [--json]
 """
