@@ -29,6 +29,7 @@ IDLE_TIMEOUT_S = 10.0  # a process that stands still lets go of the write lock
 PATIENT_IDLE_TIMEOUT_S = 600.0  # between two statements of a sync everything is compared
 GRACE_S = 1.0  # how much later than the server the client gives up a statement: then the server is gone or hangs
 WRITE_LOCK = int.from_bytes(b"permgate")  # the number of the advisory lock; all gateways of a database share it
+NO_LOCKS = ("CockroachDB",)  # whose advisory locks are functions that do nothing, where there are any
 CHANNEL = "permgate"  # on which revisions are told
 
 
@@ -85,6 +86,16 @@ def _ask_without_zeros(
     if asks and not is_many and any(isinstance(one, str) and "\0" in one for one in parameters):
         parameters = tuple(one.replace("\0", "\1") if isinstance(one, str) else one for one in parameters)
     return statement, parameters
+
+
+async def require_own_server(connection: AsyncConnection) -> None:
+    """Raises `DatabaseFault` for a server that speaks the protocol of PostgreSQL, and whose locks let everybody in."""
+    version = str((await connection.exec_driver_sql("SELECT version()")).scalar())
+    for name in NO_LOCKS:
+        if name in version:
+            raise DatabaseFault(
+                f"`{version}` has no advisory locks that lock, so writers would pass each other's checks"
+            )
 
 
 async def begin_reading(connection: AsyncConnection) -> None:

@@ -54,12 +54,13 @@ async def _migrate_postgresql(database: Database, role: str | None, *, keep: boo
     try:
         async with engine.connect() as connection:
             transaction = await postgresql.begin_writing(connection)
+            await postgresql.require_own_server(connection)
             await connection.run_sync(_upgrade)
             if role is not None:
                 await connection.run_sync(privileges.grant, role)
             await (transaction.commit() if keep else transaction.rollback())
-    except (Outage, DBAPIError) as error:
-        raise DatabaseFault(f"{_name(database)} cannot be migrated: {error}") from error
+    except (Outage, DBAPIError, OSError, TimeoutError) as error:
+        raise DatabaseFault(f"{_name(database)} cannot be migrated: {error or type(error).__name__}") from error
     finally:
         await engine.dispose()
 
@@ -80,9 +81,12 @@ async def require_schema(database: Database) -> None:
             raise DatabaseFault(f"there is no database `{path}`")
         await asyncio.to_thread(check_file, database.engine)
     try:
+        if database.is_postgresql:
+            async with database.engine.connect() as connection:
+                await postgresql.require_own_server(connection)
         state = await read_schema_state(database)
-    except (Outage, DBAPIError) as error:
-        raise DatabaseFault(f"{_name(database)} cannot be used: {error}") from error
+    except (Outage, DBAPIError, OSError, TimeoutError) as error:
+        raise DatabaseFault(f"{_name(database)} cannot be used: {error or type(error).__name__}") from error
     if state == "newer":
         raise DatabaseFault("the schema of the database is of a newer version of permgate: run that one")
     if state != "current":

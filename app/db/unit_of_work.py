@@ -397,6 +397,8 @@ async def _connect(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await finish(connection.start())
         except PoolTimeout:
             raise Unavailable("every connection to the database is taken") from None
+        except (OSError, TimeoutError) as error:  # before there is a connection SQLAlchemy tells of these as they are
+            raise ConnectionLost(f"the database cannot be reached: {error or type(error).__name__}") from error
         yield connection
     finally:
         if connection.sync_connection is not None:
