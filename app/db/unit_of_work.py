@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, count, islice, repeat
+from time import perf_counter
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
@@ -52,6 +53,7 @@ from app.domain.holders import Record
 from app.domain.outages import Conflicted, ConnectionLost, Outage, Unavailable, UndecidedCommit, WritesStopped
 from app.domain.world import Change
 from app.telemetry import log
+from app.telemetry.metrics import DATABASE_RETRIES, DATABASE_WAIT, timing_wait
 
 T = TypeVar("T")
 WRITTEN_AT_ONCE = 2000  # rows of one call of the driver: few calls, and others have a turn between them
@@ -285,9 +287,11 @@ class Database:
         """
         begin = postgresql.begin_writing if self.is_postgresql else _begin_immediately
         self.require_writable()
+        asked = perf_counter()
         async with self._writing:
             self.require_writable()  # the writer before this one may have stopped it
             async with self._begin(begin, patient=patient) as (connection, transaction):
+                DATABASE_WAIT.labels("write").observe(perf_counter() - asked)
                 unit = WritingUnit(connection, catalog)
                 try:
                     yield unit
@@ -326,6 +330,7 @@ class Database:
                 lost = True
 
     def _note_repeat(self, why: Unavailable) -> None:
+        DATABASE_RETRIES.inc()
         log("what was asked of the database is done anew", level=30, why=type(why).__name__)
         for hear in self.on_repeat:
             hear(why)
@@ -394,7 +399,8 @@ async def _connect(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     connection = engine.connect()
     try:
         try:
-            await finish(connection.start())
+            with timing_wait("connection"):
+                await finish(connection.start())
         except PoolTimeout:
             raise Unavailable("every connection to the database is taken") from None
         except (OSError, TimeoutError) as error:  # before there is a connection SQLAlchemy tells of these as they are

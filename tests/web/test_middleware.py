@@ -191,3 +191,14 @@ async def test_an_operation_on_a_socket_is_a_line_under_the_id_of_the_socket(
     assert {line["request"] for line in lines("request")} == {"socket-1"}
     moved = {key for key, value in read_samples().items() if value != before.get(key, 0)}
     assert ("permgate_requests_total", (("kind", "query"), ("status", "200"))) in moved
+
+
+async def test_waiting_for_the_database_and_syncs_are_counted(world: Gateway) -> None:
+    before = read_samples()
+    await world.mutate("updateUser", {"user": {"userName": "cleo"}, "displayName": "Cleo"})
+    await world.send("planSync", {"source": "hr", "users": []}, "run { id }")
+
+    moved = {key: value - before.get(key, 0) for key, value in read_samples().items() if value != before.get(key, 0)}
+    assert moved["permgate_database_wait_seconds_count", (("turn", "write"),)] >= 1
+    assert moved["permgate_database_wait_seconds_count", (("turn", "connection"),)] >= 2
+    assert sum(by for (name, labels), by in moved.items() if name == "permgate_sync_runs_total") == 1
