@@ -1,5 +1,6 @@
 """The role that the gateway runs as: it can do its work, and neither rewrite the log nor change a table."""
 
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from app.settings import Settings
 from tests.factories import CURSOR_KEY, Clock, Gateway, Template, copy_template, each_of, holder, stock
 from tests.postgres.stores import Store
 
-ROLE = "permgate_test_run"
+ROLE = f"permgate_test_run_{os.getpid()}"  # roles are of a whole server, which others may use as well
 
 
 @pytest.fixture
