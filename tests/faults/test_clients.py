@@ -13,7 +13,7 @@ import pytest
 from app.db.repositories.users import Users
 from tests.factories import Gateway, Template, select
 from tests.faults.conftest import Figure
-from tests.faults.writers import Journal, calling, write_on
+from tests.faults.writers import UNBOUND, Journal, calling, write_on
 from tests.serving import Replica, serving, until
 from tests.sockets import connecting
 from tests.web.test_outages import MAKE
@@ -131,7 +131,7 @@ async def test_f31_subscribers_who_never_read_take_no_memory_and_are_told_where_
 ) -> None:
     """A socket and a stream, events of some 10 KB each."""
     path = Path(shutil.copyfile(stocked_template.path, tmp_path / "permgate.db"))
-    replica = Replica(path, tmp_path / "log", environment={"PERMGATE_ACCESS_LOG": "off"})
+    replica = Replica(path, tmp_path / "log", environment=UNBOUND)
     wide = " ".join(f"a{number}: changes {{ detail before after }}" for number in range(40))
     document = f"subscription {{ changes {{ revision {wide} }} }}"
     with serving(replica):
