@@ -28,7 +28,7 @@ REQUIRE = (("person", "require"), ("service", "off"))
 
 def codegen(texts: tuple[str, ...]) -> Answer:
     """As GraphQL Code Generator's client preset writes `persisted-documents.json` with `hashAlgorithm: "sha256"`."""
-    return {sha256(text.encode()).hexdigest(): text for text in texts}
+    return {f"sha256:{sha256(text.encode()).hexdigest()}": text for text in texts}
 
 
 def relay(texts: tuple[str, ...]) -> Answer:
