@@ -23,9 +23,7 @@ APOLLO = "apollo-persisted-query-manifest"
 MAX_ID = 200  # characters, as many as a request may name
 _LONE = re.compile("[\ud800-\udfff]")  # half a character: JSON can write it, UTF-8 cannot
 _DIGEST = re.compile("(?:sha256:)?([0-9a-f]{64})")
-_ID = re.compile(
-    r"sha256:[0-9a-f]{64}|(?:x-[\w.~-]+:)?[\w.~-]+", re.ASCII
-)  # as the draft of HTTP has it
+_ID = re.compile(r"sha256:[0-9a-f]{64}|(?:x-[\w.~-]+:)?[\w.~-]+", re.ASCII)  # as the draft of HTTP has it
 
 
 def make_policy(settings: Settings, executor: Executor) -> Policy:
