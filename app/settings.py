@@ -49,9 +49,10 @@ class Limits:
     max_depth: int = 16  # fields within fields; each page of a connection takes two (`edges`, `node`)
     max_list_depth: int = 5  # lists within lists: users, their rights, the paths of each, the holders along them
     max_root_fields: int = 30  # side by side at the root: a screen asks for a few things at once
+    max_fields: int = 100  # side by side anywhere else: four times those of our largest type; all are compared
     max_aliases: int = 50  # names given to fields: enough to ask each of 30 questions by a name of its own
     max_directives: int = 50  # `@skip` and `@include`: a screen leaves out a few parts
-    max_cost: int = 25_000  # of one operation: over half a second of a processor, in which nobody else is answered
+    max_cost: int = 200_000  # of one operation: five seconds of a processor, a third of what a query may take
     caller_refill: int = 20_000  # units of cost that a caller is given a second: half of what a process can do
     caller_budget: int = 1_200_000  # units that a caller can save up: a minute's worth, for jobs that work in bursts
     max_concurrency: int = 6  # operations run at once: two connections of the pool of eight are left to who listens

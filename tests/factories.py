@@ -40,6 +40,7 @@ SEEDS = Path(__file__).parent / "seeds"
 START = datetime(2026, 6, 1, 9, tzinfo=UTC)  # when the clock of every test stands at first
 FIRST_REVISION = 3  # the template's: the catalog, its owner `olga`, her token
 CURSOR_KEY = bytes(range(32))
+DEFAULTS = Settings()
 CONTRACT_PRODUCTS = ("core", "pbx", "chatbots")
 
 Answer = dict[str, Any]
@@ -549,16 +550,20 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(template: Template, path: Path, clock: Clock) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    template: Template, path: Path, clock: Clock, settings: Settings = DEFAULTS
+) -> AsyncIterator[Gateway]:
     """A gateway over a copy of the template, at `path`."""
     place = copy_template(template, path)
-    async with _open_over(open_copy(template, place, clock), template, place, clock) as gateway:
+    async with _open_over(open_copy(template, place, clock), template, place, clock, settings) as gateway:
         yield gateway
 
 
 @asynccontextmanager
-async def _open_over(services: Services, template: Template, place: Place, clock: Clock) -> AsyncIterator[Gateway]:
-    transport = httpx.ASGITransport(app=create_app(services, Settings()), raise_app_exceptions=False)
+async def _open_over(
+    services: Services, template: Template, place: Place, clock: Clock, settings: Settings = DEFAULTS
+) -> AsyncIterator[Gateway]:
+    transport = httpx.ASGITransport(app=create_app(services, settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         try:
             yield Gateway(services, client, place, clock, template.owner, template.token, dict(template.ids))

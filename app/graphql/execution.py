@@ -42,6 +42,7 @@ from app.graphql.costs import UNIT_S
 from app.graphql.faults import Fault, FaultCode, fault_of, read_outage
 from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
 from app.graphql.listening import Listener
+from app.graphql.pieces import PiecewiseExecution
 from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
@@ -54,6 +55,7 @@ MAX_ERRORS = 8  # errors reported of one document: enough to mend it by
 MAX_MESSAGE = 200  # characters of an error's message, which may repeat a name as long as the document
 MAX_LOCATIONS = 8  # of an error: one that is about every field of a document names each
 BESIDE = 32 * 1024  # bytes of a request that takes longer to read than others should wait: it is read beside the loop
+LONG_TEXT = 2000  # characters of a document that may take as long to validate
 AGAIN_S = 1.0  # after which what was called off and goes on, having begun to commit, is called off again
 LONG = frozenset({"planSync", "applySync", "verifyAudit"})  # what takes as long as there is much of it
 ANSWERED = frozenset({OperationType.QUERY, OperationType.MUTATION})  # with one answer
@@ -231,7 +233,7 @@ class Executor:
 
         A long one is read beside the event loop, which others go on with.
         """
-        if request.size <= BESIDE:
+        if request.size <= BESIDE and len(request.query or "") <= LONG_TEXT:
             return self._admit(request, caller, only)
         return await asyncio.to_thread(self._admit, request, caller, only)
 
@@ -255,7 +257,7 @@ class Executor:
 
     def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any]:
         """An execution of the document with the variables, which are coerced here and nowhere else."""
-        execution = Execution.build(
+        execution = PiecewiseExecution.build(
             self.schema, document.node, raw_variable_values=dict(request.variables or {}),
             operation_name=request.operation_name, max_coercion_errors=MAX_ERRORS,
             hide_suggestions=not self.policy.may_introspect(caller),

@@ -54,6 +54,7 @@ class Shape(NamedTuple):
     """What a selection set, all its fragments spread out, comes to."""
 
     fields: int = 0  # side by side at its top
+    widest: int = 0  # side by side anywhere in it
     depth: int = 0  # fields within fields, itself included
     lists: int = 0  # lists within lists
     aliases: int = 0
@@ -165,6 +166,7 @@ def measure_shape(
 def _exceed(node: OperationDefinitionNode, shape: Shape, limits: Limits) -> Iterator[GraphQLError]:
     for count, most, what in (
         (shape.fields, limits.max_root_fields, "fields at its root"),
+        (shape.widest, max(limits.max_fields, limits.max_root_fields), "fields side by side"),
         (shape.depth, limits.max_depth, "fields within each other"),
         (shape.lists, limits.max_list_depth, "lists within each other"),
         (shape.aliases, limits.max_aliases, "aliases"),
@@ -177,7 +179,7 @@ def _exceed(node: OperationDefinitionNode, shape: Shape, limits: Limits) -> Iter
 def _shape(
     schema: GraphQLSchema, selections: SelectionSetNode, parent: GraphQLNamedType | None, known: Mapping[str, Shape]
 ) -> Shape:
-    fields = depth = lists = aliases = directives = 0
+    fields = widest = depth = lists = aliases = directives = 0
     for node in selections.selections:
         directives += len(node.directives or ())
         if isinstance(node, FieldNode):
@@ -185,7 +187,7 @@ def _shape(
             inner = Shape()
             if node.selection_set is not None:
                 inner = _shape(schema, node.selection_set, get_named_type(found.type) if found else None, known)
-            fields += 1
+            fields, widest = fields + 1, max(widest, inner.widest)
             aliases += inner.aliases + (node.alias is not None)
             directives += inner.directives
             if node.name.value not in INTROSPECTION or parent is not schema.query_type:
@@ -202,11 +204,12 @@ def _shape(
                 condition = node.type_condition
                 within = parent if condition is None else schema.get_type(condition.name.value)
                 inner = _shape(schema, node.selection_set, within, known)
-            fields += inner.fields
+            fields, widest = fields + inner.fields, max(widest, inner.widest)
             depth, lists = max(depth, inner.depth), max(lists, inner.lists)
             aliases += inner.aliases
             directives += inner.directives
-    return Shape(min(fields, MANY), depth, lists, min(aliases, MANY), min(directives, MANY))
+    fields = min(fields, MANY)
+    return Shape(fields, max(widest, fields), depth, lists, min(aliases, MANY), min(directives, MANY))
 
 
 def _find_long_names(document: DocumentNode) -> Iterator[GraphQLError]:

@@ -150,20 +150,20 @@ class Slow:
         return self.schema.get_field(kind, node.name.value) if is_composite_type(kind) else None
 
     def shape(self, selections: SelectionSetNode, parent: str | None) -> Shape:
-        fields = depth = lists = aliases = directives = 0
+        fields = widest = depth = lists = aliases = directives = 0
         for node, within, on_the_way in self.walk(selections, parent):
             found = self.find(within, node)
             inner = Shape()
             if node.selection_set is not None:
                 inner = self.shape(node.selection_set, None if found is None else get_named_type(found.type).name)
-            fields += 1
+            fields, widest = fields + 1, max(widest, inner.widest)
             aliases += inner.aliases + bool(node.alias)
             directives += inner.directives + on_the_way
             hidden = within == "Query" and node.name.value in {"__schema", "__type"}
             depth = max(depth, 1 if hidden else 1 + inner.depth)
             if not hidden:
                 lists = max(lists, inner.lists + (found is not None and is_list_of_objects(found)))
-        return Shape(fields, depth, lists, aliases, directives)
+        return Shape(fields, max(widest, fields), depth, lists, aliases, directives)
 
     def cost(self, selections: SelectionSetNode, parent: str | None, page: int) -> int:
         """The cost of what is selected of one object; where that is a connection, of its page of so many."""

@@ -1,0 +1,95 @@
+"""Running an operation piece by piece: nobody else waits for more of it than a piece.
+
+What is computed for a field or an entry of a list keeps the event loop to itself, and of a long answer there is much of
+that in a row. So after some time of the processor an operation rests a little, and others are answered meanwhile. What
+is loaded together may fall apart by that: one statement more for each rest, of which there are under twenty in a second.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from time import thread_time
+from typing import Any
+
+from graphql import Executor
+from graphql.pyutils import gather_with_cancel
+
+PIECE_S = 0.05  # of the processor; most operations take less, and are run in one piece
+REST_S = 0.01  # between two pieces: enough for several small requests, and a sixth more for a large one
+ENTRIES = 16  # of a list that are completed before anybody looks at the time
+
+
+class PiecewiseExecution(Executor[Any]):
+    """An execution by graphql-core that rests between its pieces. What it answers is the same."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._begun = 0.0
+        self._resting = asyncio.Lock()  # all of the operation rests at a time
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """Begins with the first piece."""
+        self._begun = thread_time()
+        return super().execute_operation(serially)
+
+    async def _rest(self) -> None:
+        """Rests, if it is time to."""
+        if thread_time() - self._begun < PIECE_S:
+            return
+        async with self._resting:
+            if thread_time() - self._begun >= PIECE_S:
+                await asyncio.sleep(REST_S)
+                self._begun = thread_time()
+
+    async def complete_awaitable_value(
+        self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
+    ) -> Any:
+        """The value of a field that had to be waited for, completed when it is its turn."""
+        return await super().complete_awaitable_value(
+            return_type, field_details_list, info, path, self._await(result), position_context
+        )
+
+    async def _await(self, result: Any) -> Any:
+        found = await result
+        await self._rest()
+        return found
+
+    def complete_iterable_value(
+        self, item_type: Any, field_details_list: Any, info: Any, path: Any, items: Any, position_context: Any
+    ) -> Any:
+        """The entries of a list, completed; a long one is waited for."""
+        if isinstance(items, Sequence) and len(items) > ENTRIES:
+            return self._complete_entries(item_type, field_details_list, info, path, items, position_context)
+        return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+
+    async def _complete_entries(
+        self, item_type: Any, field_details_list: Any, info: Any, path: Any, items: Sequence[Any], context: Any
+    ) -> list[Any]:
+        """As graphql-core does it, but a few at a time. What has to be waited for is begun together, at the end."""
+        completed: list[Any] = []
+        waiting: list[int] = []
+        try:
+            for index, item in enumerate(items):
+                if index % ENTRIES == 0:
+                    await self._rest()
+                place = path.add_key(index, None)
+                if self.is_awaitable(item):
+                    work = self.complete_awaitable_list_item_value(
+                        item, item_type, field_details_list, info, place, context
+                    )
+                    completed.append(work)
+                    waiting.append(index)
+                elif self.complete_list_item_value(
+                    item, completed, item_type, field_details_list, info, place, context
+                ):
+                    waiting.append(index)
+        except Exception:
+            self.settle_in_background([completed[index] for index in waiting])
+            raise
+        except asyncio.CancelledError:
+            for index in waiting:
+                completed[index].close()
+            raise
+        found = await gather_with_cancel(*(completed[index] for index in waiting))
+        for index, value in zip(waiting, found, strict=True):
+            completed[index] = value
+        return completed

@@ -1,0 +1,68 @@
+"""Operations that are run piece by piece answer the same, and let others go on."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.graphql import pieces
+from tests.factories import Gateway
+
+DOCUMENT = """{
+  users(first: 50) { totalCount edges { cursor node { userName
+    effectiveRights { state value { text } permission { key } }
+    roles { role { key } } teams { team { key } }
+  } } }
+  permissionNodes(first: 100) { edges { node { key parent { key } } } }
+  nothing: user(ref: {userName: "nobody"}) { id }
+}"""
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "PIECE_S", 0.0)
+    monkeypatch.setattr(pieces, "REST_S", 0.0)
+
+
+async def test_the_answer_is_the_same(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "PIECE_S", 60.0)
+    expected = await world.ask(DOCUMENT)
+    monkeypatch.setattr(pieces, "PIECE_S", 0.0)
+    monkeypatch.setattr(pieces, "REST_S", 0.0)
+
+    assert await world.ask(DOCUMENT) == expected
+
+
+async def test_others_go_on_meanwhile(world: Gateway, small_pieces: None) -> None:
+    turns = 0
+    asked = asyncio.create_task(world.gql(DOCUMENT))
+    while not asked.done():
+        turns += 1
+        await asyncio.sleep(0)
+
+    assert turns > 100
+    assert await asked
+
+
+async def test_errors_keep_their_place_in_a_long_list(world: Gateway, small_pieces: None) -> None:
+    ids = ["x"] * 20 + [world.ids["ana"]] + ["y"] * 20
+    document = (
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Permission { holders(first: 101) { totalCount } } } }"
+    )
+
+    data = await world.gql(document, {"ids": ids})
+
+    assert [place for place, node in enumerate(data["nodes"]) if node] == [20]
+
+
+async def test_a_fault_of_one_entry_of_a_long_list_ends_it_as_ever(world: Gateway, small_pieces: None) -> None:
+    document = """{ permissionNodes(first: 100) { edges { node {
+      key ... on Permission { holders(first: 101) { totalCount } }
+    } } } }"""
+
+    answer: dict[str, Any] = await world.ask(document)
+
+    assert answer["data"] is None  # nothing on the way may be null
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+    (error,) = answer["errors"][:1]
+    assert error["path"][:2] == ["permissionNodes", "edges"]
