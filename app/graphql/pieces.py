@@ -2,7 +2,7 @@
 
 What is computed for a field or an entry of a list keeps the event loop to itself, and of a long answer there is much of
 that in a row. So after some time of the processor an operation rests a little, and others are answered meanwhile. What
-is loaded together may fall apart by that: one statement more for each rest, of which there are under twenty in a second.
+is loaded together may fall apart by that: one statement more for each rest, of which there are under twenty a second.
 """
 
 import asyncio
