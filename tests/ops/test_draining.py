@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
-from app.cli import SERVER
+from app.cli.commands import SERVER
 from app.db.repositories.users import Users
 from app.main import create_app
 from app.settings import Settings
