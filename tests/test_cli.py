@@ -129,6 +129,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ("check", "ana", "desk.reports.menu", "--nothing"),
         ("check", "ana", "desk.reports.menu", "extra"),
         ("explain", "ana"),
+        ("backup",),
+        ("restore",),
+        ("config",),
+        ("config", "check", "extra"),
+        ("migrate", "--nothing"),
     ],
     ids=" ".join,
 )
@@ -142,7 +147,7 @@ def test_a_wrong_command_exits_64(run: Run, arguments: tuple[str, ...]) -> None:
 
 COMMANDS = [
     "demo", "serve", "migrate", "owner", "token", "token issue", "token revoke", "schema", "catalog", "catalog check",
-    "check", "explain",
+    "check", "explain", "backup", "restore", "config", "config check",
 ]  # fmt: skip
 
 

@@ -196,7 +196,7 @@ async def test_an_operation_on_a_socket_is_a_line_under_the_id_of_the_socket(
 async def test_waiting_for_the_database_and_syncs_are_counted(world: Gateway) -> None:
     before = read_samples()
     await world.mutate("updateUser", {"user": {"userName": "cleo"}, "displayName": "Cleo"})
-    await world.send("planSync", {"source": "hr", "users": []}, "run { id }")
+    await world.gql('mutation { planSync(input: {source: "hr", users: []}) { errors { code } } }')
 
     moved = {key: value - before.get(key, 0) for key, value in read_samples().items() if value != before.get(key, 0)}
     assert moved["permgate_database_wait_seconds_count", (("turn", "write"),)] >= 1
