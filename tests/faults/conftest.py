@@ -15,7 +15,7 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for report in terminalreporter.getreports("passed"):
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
         for name, value in report.user_properties:
             if name == "figure":
                 terminalreporter.write_line(value)
