@@ -143,7 +143,7 @@ def open_copy(template: Template, path: Place, clock: Callable[[], datetime]) ->
     return Services(database, template.program, cursor_key=CURSOR_KEY, clock=clock)
 
 
-_ENGINES: dict[str, Engine] = {}  # the first of the process, for each kind of database
+_ENGINES: dict[str, Engine] = {}  # the first of the process that was connected, for each kind of database
 
 
 def _share_compiled_statements(database: Database) -> None:
@@ -153,7 +153,10 @@ def _share_compiled_statements(database: Database) -> None:
     for every database of a server.
     """
     engine = database.engine.sync_engine
-    first = _ENGINES.setdefault(engine.dialect.name, engine)
+    first = _ENGINES.get(engine.dialect.name)
+    if first is None or not hasattr(first.dialect, "default_isolation_level"):  # it has not connected yet
+        _ENGINES[engine.dialect.name] = engine
+        return
     engine.dialect = engine.pool._dialect = first.dialect
     engine._compiled_cache = first._compiled_cache
 
