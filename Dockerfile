@@ -5,7 +5,7 @@
 #   docker run -d --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #     -p 8000:8000 -v permgate:/data permgate
 #
-# compose.yaml shows it with PostgreSQL, two replicas and a proxy.
+# compose.example.yaml shows it with PostgreSQL, two replicas and a proxy.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src

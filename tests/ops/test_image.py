@@ -71,7 +71,7 @@ def test_the_context_of_the_build_holds_what_it_copies() -> None:
 
 
 def read_compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.example.yaml").read_text("utf-8"))
     return found
 
 
@@ -86,7 +86,7 @@ def test_the_example_runs_two_replicas_without_rights_and_without_a_secret_in_it
         assert "no-new-privileges:true" in service["security_opt"]
         assert int(service["stop_grace_period"].removesuffix("s")) >= 30
         assert service["secrets"] and "ports" not in service
-    text = (ROOT / "compose.yaml").read_text("utf-8")
+    text = (ROOT / "compose.example.yaml").read_text("utf-8")
     assert re.findall(r"(?i)password: *[^\s{]|://[^ ]*:[^ ]*@", text) == []
     assert {name for service in services.values() for name in service.get("secrets", ())} <= set(
         read_compose()["secrets"]
