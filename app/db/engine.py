@@ -26,6 +26,7 @@ from app.telemetry import log
 T = TypeVar("T")
 _DAMAGED: WeakSet[Engine] = WeakSet()  # whose files are not what was written to them
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
+LOG_BYTES = 16 << 20  # left of a write-ahead log that has grown beside a long reader, or by a large sync
 POOL_SIZE = 8  # readers at once; each is a thread with SQLite
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
 BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
@@ -150,6 +151,7 @@ def _set_pragmas(connection: Any) -> None:
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "trusted_schema=OFF",
+        f"journal_size_limit={LOG_BYTES}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from app.db.engine import BUSY_TIMEOUT_MS, create_engine
+from app.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, create_engine
 from app.db.unit_of_work import Database
 from tests.factories import Gateway, each_of
 
@@ -18,6 +18,7 @@ ENGINES = ("sqlite",)
         ("foreign_keys", 1),
         ("trusted_schema", 0),
         ("busy_timeout", BUSY_TIMEOUT_MS),
+        ("journal_size_limit", LOG_BYTES),
     ],
 )
 async def test_what_sqlite_is_told_holds_for_every_connection(gateway: Gateway, pragma: str, value: object) -> None:
