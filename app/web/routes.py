@@ -31,6 +31,7 @@ from app.web.protocol import (
     accepts_events,
     choose_media_type,
     read_request,
+    receive_small,
     write_answer,
     write_fault,
 )
@@ -73,6 +74,7 @@ class GraphQLEndpoint:
             media_type = choose_media_type(accept, or_events=is_post)
             if media_type == EVENT_STREAM:
                 media_type, only_events = JSON, True  # what is refused with a status of HTTP is told in JSON
+            await receive_small(request, self.admission.limits)
             caller = await authenticate_request(self.services, request)
             asked = await read_request(request, self.admission.limits)
             only = (LISTENED | ANSWERED if accepts_events(accept) else ANSWERED) if is_post else QUERIES

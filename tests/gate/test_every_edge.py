@@ -25,10 +25,15 @@ from graphql import (
 )
 
 from app.graphql.schema import build_schema
+from app.settings import Limits, Settings
 from tests.factories import Clock, Gateway, Template, fill_template, open_gateway, select
 from tests.gate.worlds import stock_two_contracts
 from tests.syncing import level, person, planned, role, sync
 
+UNBOUNDED = Limits(  # a walk asks for many things at once, which no client does
+    max_root_fields=10**6, max_fields=10**6, max_aliases=10**6, max_tokens=10**6, max_document_bytes=10**7,
+    max_cost=10**9, caller_refill=10**9,
+)  # fmt: skip
 SCHEMA: GraphQLSchema = build_schema()._schema
 SECRET = re.compile(r"beta|\b4242\b")  # the words of whatever is of C-B-beta, and its credit
 ECHO = re.compile(r"there is no (user|contract) `[^`]*`")  # what was asked for, given back
@@ -194,7 +199,8 @@ def two_contracts(template: Template, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 async def two(two_contracts: Template, tmp_path: Path, clock: Clock, shared_schema: None) -> Any:
-    async with open_gateway(two_contracts, tmp_path / "two.db", clock) as gateway:
+    settings = Settings(limits=UNBOUNDED)
+    async with open_gateway(two_contracts, tmp_path / "two.db", clock, settings) as gateway:
         yield gateway
 
 
