@@ -309,14 +309,6 @@ class Executor:
             await operation.close()
         return _show_result(result, revision)
 
-    async def run(
-        self, services: Services, caller: Caller, request: Request, *, only: frozenset[OperationType] = ANSWERED
-    ) -> dict[str, Any]:
-        """The answer to a request. Raises `RequestFault`."""
-        admitted = await self.admit(request, caller, only=only)
-        await self.wait_for_revision(services, admitted)
-        return await self.execute(services, caller, admitted)
-
     async def listen(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event, none of them read before the last one was taken.
 
