@@ -20,7 +20,15 @@ from app.domain.wishes.asking import Faults
 from app.domain.world import Change, World
 from app.services.context import Reading
 from app.services.references import Found, Place, find_references
-from app.services.writing import Request, WriteOptions, Writing, find_warnings, load_reached, weigh_wish
+from app.services.writing import (
+    Request,
+    WriteOptions,
+    Writing,
+    find_warnings,
+    load_reached,
+    weigh_wish,
+    work_aside_where_long,
+)
 
 MAX_CHANGES = 1000  # changes of one simulation, people of teams counted one by one: no more than one write can ask for
 
@@ -189,10 +197,15 @@ async def _compare(
         Evaluation(reading.program, side, contract=scope, at=reading.now)
         for side in (judgement.before, judgement.after)
     )
-    differences: list[RightDifference] = []
-    for user in people:
-        had, has = (side.effective(Subject(user=user.id)).certain for side in (before, after))
-        differences += compare_holdings(reading.program, user.id, had, has)
+
+    def compare() -> list[RightDifference]:
+        differences: list[RightDifference] = []
+        for user in people:
+            had, has = (side.effective(Subject(user=user.id)).certain for side in (before, after))
+            differences += compare_holdings(reading.program, user.id, had, has)
+        return differences
+
+    differences = await work_aside_where_long(len(people), compare)
     order = {key: index for index, key in enumerate(reading.catalog.nodes)}
     places = ((world.users[found.user].user_name, order[found.permission.key]) for found in differences)
     return tuple(differences), tuple(places)

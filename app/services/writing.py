@@ -3,10 +3,11 @@
 A dry run goes the same way over a snapshot, and stops before anything is written.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from app.db.repositories.idempotency import KeptAnswer
 from app.db.unit_of_work import ReadingUnit, WritingUnit
@@ -44,7 +45,10 @@ from app.domain.world import World
 from app.services.context import Reading, Services
 from app.services.references import Found, Place, find_references
 
+P = ParamSpec("P")
+T = TypeVar("T")
 KEYS_KEPT_FOR = timedelta(days=7)  # a nightly job that fails on Friday is retried on Monday with the same keys
+SOON_DONE = 50  # changes that are judged, or people who are compared, in some ten milliseconds
 MAX_NEWER_ENTRIES = 1000  # entries looked at for a stale revision; whoever lags more than that is stale anyway
 
 
@@ -360,13 +364,17 @@ async def judge_and_guard(writing: Writing, before: World, wish: Wish) -> Outcom
 
 async def weigh_wish(writing: Writing, before: World, wish: Wish) -> tuple[Outcome, tuple[DomainError, ...]]:
     """The whole of what a wish would do, and every rule and guard that stands in the way."""
+    active_owners = await writing.unit.users.count_active_owners()
+    return await work_aside_where_long(len(wish.changes), _weigh, writing, before, wish, active_owners)
+
+
+def _weigh(writing: Writing, before: World, wish: Wish, active_owners: int) -> tuple[Outcome, tuple[DomainError, ...]]:
     outcome = judge(writing.reading.program, before, wish, writing.stamp)
     judgement = Judgement(writing.reading.program, before, outcome.changes)
     guard = Guard(judgement, writing.authority, wish.paths)
     missing = guard.needs()
     if missing:
         return outcome, cut_refusals(missing)  # what the caller may not do at all is no matter of rules
-    active_owners = await writing.unit.users.count_active_owners()
     errors = [
         *guard.errors(),
         *outcome.errors,
@@ -374,6 +382,13 @@ async def weigh_wish(writing: Writing, before: World, wish: Wish) -> tuple[Outco
         *find_owner_limits(outcome.after, outcome.changes, wish.paths),
     ]
     return outcome, cut_refusals(errors)
+
+
+async def work_aside_where_long(things: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Does pure work, beside the event loop where it is about so many things that others would wait for it."""
+    if things <= SOON_DONE:
+        return work(*given, **named)
+    return await asyncio.to_thread(work, *given, **named)
 
 
 async def find_warnings(writing: Writing, outcome: Outcome) -> tuple[DomainError, ...]:
