@@ -342,12 +342,13 @@ class Gateway:
         return await self.client.post("/graphql", json=body, headers=sent)
 
     async def ask(
-        self, document: str, variables: Mapping[str, Any] | None = None, *, token: str | None = None, **more: Any
-    ) -> Answer:
+        self, document: str, variables: Mapping[str, Any] | None = None, *, token: str | None = None, status: int = 200,
+        **more: Any,
+    ) -> Answer:  # fmt: skip
         """The whole answer to a document."""
         response = await self.post({"query": document, "variables": variables, **more}, token=token)
         answer: Answer = without_cost(response.json())
-        assert response.status_code == 200, answer
+        assert response.status_code == status, answer
         self.answered_from = int(answer.get("extensions", {}).get("revision", self.answered_from))
         return answer
 

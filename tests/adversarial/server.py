@@ -67,5 +67,7 @@ def serving_demo(folder: Path) -> Iterator[DemoServer]:
 def _serve(said: Path, log: Path) -> None:
     for path, descriptor in ((said, 1), (log, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    for name in [name for name in os.environ if name.startswith("PERMGATE_")]:
+        del os.environ[name]  # the server that forks was started in the middle of some test
     sys.argv = ["permgate", "demo", "--json", "--port", "0"]
     cli.main()

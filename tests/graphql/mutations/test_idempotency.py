@@ -350,9 +350,12 @@ async def test_where_the_commit_fails_neither_is_kept(world: Gateway) -> None:
 
     event.listen(engine, "commit", fail)
     try:
-        await fails(world, given)
+        async with world.unchanged():
+            answer = await world.ask(CREATE, {"input": given}, status=500)
     finally:
         event.remove(engine, "commit", fail)
+
+    assert answer["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "outcome": "UNKNOWN"}
 
     assert (await world.mutate("createUser", given))["changes"]
     await assert_sound(world.services, world.path)
