@@ -40,19 +40,32 @@ class Operation:
         self._reading: Reading | None = None
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
         self._loading: set[asyncio.Task[Any]] = set()
-        self._opening = asyncio.Lock()  # sibling fields run at once and share one snapshot
+        self._opening: asyncio.Task[Reading] | None = None  # sibling fields run at once and share one snapshot
+        self._has_ended = False
 
     @property
     def catalog(self) -> Catalog:
         return self.services.catalog
 
     async def read(self) -> Reading:
-        """The snapshot of this operation, opened when it is first needed."""
-        async with self._opening:
-            if self._reading is None:
-                self._reading = await self._stack.enter_async_context(self.services.reading(self.caller))
-                await self._reading.load_world()
+        """The snapshot of this operation, opened when it is first needed.
+
+        Opening it is nobody's but the operation's: a field that is called off meanwhile, or let go by an error beside
+        it, leaves no connection behind. Raises `CalledOff` once the operation has ended.
+        """
+        if self._reading is not None:
             return self._reading
+        if self._has_ended:
+            raise CalledOff
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Reading:
+        reading = await self._stack.enter_async_context(self.services.reading(self.caller))
+        await reading.load_world()
+        self._reading = reading
+        return reading
 
     async def start_over(self, after: World | None = None) -> None:
         """A new snapshot for what follows; `after` is the world of a dry run, to be seen in place of what is so."""
@@ -65,6 +78,9 @@ class Operation:
 
     async def close(self) -> None:
         """Ends the snapshot, and what is still being loaded from it: an operation may be called off at any time."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await asyncio.wait([opening])  # why it failed, whoever waited for it was told
         self._reading = None
         self._loaders.clear()
         if self._loading:
@@ -73,6 +89,11 @@ class Operation:
                 task.cancel()
             await asyncio.wait(loading)
         await self._stack.aclose()
+
+    async def end(self) -> None:
+        """Closes for good: what is still running of the operation opens nothing any more."""
+        self._has_ended = True
+        await self.close()
 
     async def look(self, *users: UserId) -> Seen:
         """What the caller sees, these people included; those asked for at the same time are loaded together."""

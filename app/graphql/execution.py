@@ -306,7 +306,7 @@ class Executor:
                 result = await result
             revision = await _find_revision(operation)
         finally:
-            await operation.close()
+            await operation.end()
         return _show_result(result, revision)
 
     async def listen(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:

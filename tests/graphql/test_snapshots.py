@@ -1,0 +1,58 @@
+"""The snapshot of an operation: opened once, closed whatever becomes of the fields that asked for it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.graphql.context import CalledOff, Operation
+from app.services.callers import authenticate
+from tests.factories import Gateway
+
+
+async def open_operation(world: Gateway) -> Operation:
+    caller = await authenticate(world.services, world.token)
+    assert caller is not None
+    return Operation(world.services, caller)
+
+
+def count_taken(world: Gateway) -> int:
+    """Connections that somebody has out of the pool."""
+    pool: Any = world.services.database.engine.pool
+    return int(pool.checkedout())
+
+
+@pytest.mark.parametrize("turns", range(0, 40, 3))
+async def test_a_field_that_is_let_go_while_it_opens_leaves_no_connection(world: Gateway, turns: int) -> None:
+    """T27, F20: wherever opening it has come to, and though a field beside it asks again."""
+    operation = await open_operation(world)
+    fields = [asyncio.create_task(operation.read()) for _ in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for field in fields[:2]:
+        field.cancel()
+
+    await operation.end()
+
+    await asyncio.wait(fields)
+    assert count_taken(world) == 0
+
+
+async def test_what_goes_on_after_the_end_opens_nothing(world: Gateway) -> None:
+    operation = await open_operation(world)
+    await operation.read()
+    await operation.end()
+
+    with pytest.raises(CalledOff):
+        await operation.read()
+    assert count_taken(world) == 0
+
+
+async def test_fields_at_once_share_one(world: Gateway) -> None:
+    operation = await open_operation(world)
+
+    first, second = await asyncio.gather(operation.read(), operation.read())
+
+    assert first is second
+    assert count_taken(world) == 1
+    await operation.end()
