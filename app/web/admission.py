@@ -1,6 +1,6 @@
 """What one caller may take of this process, and how much there is for all: asked before anything is run.
 
-Every transport comes by here, so that the limits of one hold for all:
+Every transport of GraphQL comes by here, so that the limits of one hold for all:
 
     admitted = await admission.admit(caller, request)              # read, bound to its variables, paid for
     answer = await admission.execute(caller, admitted)             # a query or a mutation: when it has a place

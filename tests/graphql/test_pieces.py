@@ -44,6 +44,25 @@ async def test_others_go_on_meanwhile(world: Gateway, small_pieces: None) -> Non
     assert await asked
 
 
+@pytest.mark.parametrize(("piece_s", "rests"), [(0.0, True), (60.0, False)])
+async def test_it_rests_once_a_piece_has_taken_its_time(
+    piece_s: float, rests: bool, world: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_S", piece_s)
+    monkeypatch.setattr(pieces, "REST_S", 0.000123)  # as nobody else sleeps
+    counted, sleep = 0, asyncio.sleep
+
+    async def count(delay: float, *more: Any) -> Any:
+        nonlocal counted
+        counted += delay == pieces.REST_S
+        return await sleep(delay, *more)
+
+    monkeypatch.setattr(asyncio, "sleep", count)
+    await world.gql(DOCUMENT)
+
+    assert counted > 10 if rests else counted == 0
+
+
 async def test_errors_keep_their_place_in_a_long_list(world: Gateway, small_pieces: None) -> None:
     ids = ["x"] * 20 + [world.ids["ana"]] + ["y"] * 20
     document = (

@@ -39,10 +39,9 @@ async def send(place: str, *pieces: bytes, pause: float = 0.0) -> bytes:
         writer.close()
 
 
-def head(token: str, *fields: str, length: int = len(BODY), method: str = "POST") -> bytes:
-    lines = [f"{method} /graphql HTTP/1.1", "Host: gateway", f"Authorization: Bearer {token}", *fields]
-    if method == "POST":
-        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+def head(token: str, *fields: str, length: int = len(BODY)) -> bytes:
+    lines = ["POST /graphql HTTP/1.1", "Host: gateway", f"Authorization: Bearer {token}", *fields]
+    lines += ["Content-Type: application/json", f"Content-Length: {length}"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
