@@ -15,7 +15,7 @@ from app.domain.sync.runs import SyncRun
 from app.services.context import Services
 from app.services.sync.applying import ApplyOptions, apply_sync
 from app.services.sync.feeds import Feed
-from app.services.sync.planning import PlanOptions, SyncAnswer, plan_sync
+from app.services.sync.planning import PlanOptions, Progress, SyncAnswer, be_silent, plan_sync
 from tests.factories import CURSOR_KEY, Clock
 from tests.moves import address
 from tests.processes import FORKING, load_program
@@ -33,10 +33,12 @@ def olga(owner: str) -> Caller:
     return Caller(user=UserId(owner), user_name="olga")
 
 
-async def plan(services: Services, caller: Caller, feed: bytes, **given: Any) -> SyncAnswer:
+async def plan(
+    services: Services, caller: Caller, feed: bytes, *, size: int = 0, progress: Progress = be_silent, **given: Any
+) -> SyncAnswer:
     """The plan of a feed in JSON Lines."""
-    options = PlanOptions(**{"source": SOURCE, **given})
-    return await plan_sync(services, caller, Feed(FeedFormat.JSON_LINES, [feed]), options=options)
+    options, sent = PlanOptions(**{"source": SOURCE, **given}), Feed(FeedFormat.JSON_LINES, [feed], size)
+    return await plan_sync(services, caller, sent, options=options, progress=progress)
 
 
 async def apply(services: Services, caller: Caller, run: SyncRun, **given: Any) -> SyncAnswer:

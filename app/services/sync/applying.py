@@ -5,7 +5,8 @@ is taken when it is known what to write; what has been worked out still holds if
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 
 from app.catalogs.feeds import FeedFormat
@@ -32,7 +33,15 @@ from app.domain.sync.runs import SyncRun, SyncStatus
 from app.domain.world import Change
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, read
-from app.services.sync.planning import FEEDS_KEPT_FOR, SyncAnswer, draft_plan, require, work_aside
+from app.services.sync.planning import (
+    FEEDS_KEPT_FOR,
+    NAMED_AT_MOST,
+    SyncAnswer,
+    draft_plan,
+    require,
+    take_turn,
+    work_aside,
+)
 from app.services.sync.sketches import Sketch
 from app.services.writing import IdempotencyKey, find_first_answer, keep_first_answer, read_key
 from app.telemetry.metrics import counting_sync
@@ -75,7 +84,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
     """Applies a plan. One that was applied already gives its run again. Who may apply none is shown none."""
     is_permitted = False
     try:
-        async with services.reading(caller, patient=True) as reading:
+        async with services.reading(caller) as reading:
             await require(reading, APPLY)
             is_permitted = True
             options = _check(options)
@@ -93,7 +102,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
     except Refused as refused:
         event = note_attempt(caller, APPLY, refused.errors, at=services.clock())
         if event is not None:
-            async with services.database.writing(services.catalog, patient=True) as unit:
+            async with services.database.writing(services.catalog) as unit:
                 await unit.security.add(event)
         return SyncAnswer(run=await _find_run(services, run) if is_permitted else None, errors=refused.errors)
 
@@ -135,7 +144,7 @@ async def _find_answer(unit: ReadingUnit, caller: Caller, options: ApplyOptions,
 
 
 async def _find_run(services: Services, run: str) -> SyncRun | None:
-    async with services.database.reading(services.catalog, patient=True) as unit:
+    async with services.database.reading(services.catalog) as unit:
         kept = await unit.sync.find(run)
     return None if kept is None else kept.run
 
@@ -146,7 +155,7 @@ async def _find_run(services: Services, run: str) -> SyncRun | None:
 async def _apply(application: _Application) -> SyncAnswer:
     services = application.services
     for _ in range(TRIES):
-        async with services.reading(application.caller, patient=True) as reading:
+        async with _taking_turn(application), services.reading(application.caller, patient=True) as reading:
             draft = await _work_out(application, reading)
             if draft is None:
                 break
@@ -159,7 +168,7 @@ async def _apply(application: _Application) -> SyncAnswer:
                 return await _write(application, unit, reading, draft)
         except _Overtaken:
             continue
-    async with services.database.writing(services.catalog, patient=True) as unit:
+    async with _taking_turn(application), services.database.writing(services.catalog, patient=True) as unit:
         if (done := await _find_done(application, unit)) is not None:
             return SyncAnswer(run=done)
         if not application.stale:
@@ -170,6 +179,12 @@ async def _apply(application: _Application) -> SyncAnswer:
         await unit.sync.replace(replace(application.run, status=SyncStatus.STALE))
     reasons = ", ".join(application.stale)
     raise Refused([StalePlan(f"{reasons} since the plan was made: plan again", path=("plan",))])
+
+
+def _taking_turn(application: _Application) -> AbstractAsyncContextManager[None]:
+    """The turn, where the feed is a long one: each person in it is counted at least once."""
+    counted = sum(astuple(application.run.counts))
+    return take_turn(application.services) if counted > NAMED_AT_MOST else nullcontext()
 
 
 async def _find_done(application: _Application, unit: ReadingUnit) -> SyncRun | None:

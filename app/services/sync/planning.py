@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -45,6 +45,7 @@ SCIM_SOURCE = "scim:"  # begins the name of the source of each account that writ
 class Phase(StrEnum):
     """What is being done with a feed. Verb in the form that says it goes on."""
 
+    WAITING = "waiting"
     READING = "reading"
     COMPARING = "comparing"
     WEIGHING = "weighing"
@@ -89,7 +90,7 @@ class SyncAnswer:
 
 async def authorise_plan(services: Services, caller: Caller, options: PlanOptions) -> None:
     """Raises `Refused` for one who may not plan, or asks for what cannot be: before a long feed is taken."""
-    async with services.reading(caller, patient=True) as reading:
+    async with services.reading(caller) as reading:
         await require(reading, PLAN)
     _check(options)
 
@@ -121,17 +122,29 @@ async def plan_sync(
 async def _plan_sync(
     services: Services, caller: Caller, feed: Feed, *, options: PlanOptions, progress: Progress
 ) -> SyncAnswer:
+    parts: list[bytes] = []
+    packed: list[tuple[str, bytes]] = []
+    kept_feed = replace(feed, parts=_keep(feed.parts, parts))
     try:
         options = _check(options)
-        async with services.reading(caller, patient=True) as reading:
+        async with services.reading(caller) as reading:
             await require(reading, PLAN)
             kept = await _find_kept(reading.unit, caller, options, now=reading.now)
-            if kept is not None:
-                return kept
-            progress(Phase.READING)
-            parts: list[bytes] = []
-            known, standing = await _read_beside(reading, replace(feed, parts=_keep(feed.parts, parts)), options)
-            packed: list[tuple[str, bytes]] = []
+        if kept is not None:
+            return kept
+        async with AsyncExitStack() as held:
+            known = None
+            if feed.size < LONG:
+                progress(Phase.READING)
+                known = await work_aside(_read_all, kept_feed)
+            if known is None or len(known.users or ()) > NAMED_AT_MOST:
+                await held.enter_async_context(take_turn(services, progress))
+            reading = await held.enter_async_context(services.reading(caller, patient=True))
+            await require(reading, PLAN)  # it may have taken an hour until here
+            standing = None
+            if known is None:
+                progress(Phase.READING)
+                known, standing = await _read_beside(reading, kept_feed, options)
             draft = await draft_plan(
                 reading, known, desired=known.desired(options.source, take_over=options.take_over),
                 mode=options.mode, max_removals=options.max_removals,
@@ -163,20 +176,32 @@ async def _plan_sync(
     return answer_of(run_kept)
 
 
+@asynccontextmanager
+async def take_turn(services: Services, progress: Progress = be_silent) -> AsyncIterator[None]:
+    """The turn to work out a long feed: each takes a processor and memory, so that one follows another.
+
+    To be had before a connection or the write lock: who waits for it keeps nobody else from either.
+    """
+    if services.drafting.locked():
+        progress(Phase.WAITING)
+    async with services.drafting:
+        yield
+
+
+def _read_all(feed: Feed) -> ReadFeed:
+    known = read(feed)
+    for _ in feed.parts:  # a document that is too long was given up before its end
+        continue
+    return known
+
+
 async def _read_beside(reading: Reading, feed: Feed, options: PlanOptions) -> tuple[ReadFeed, Standing | None]:
-    """Reads a feed to its end; of a long one what its source has as well, which the database looks up meanwhile."""
-
-    def read_all() -> ReadFeed:
-        known = read(feed)
-        for _ in feed.parts:  # a document that is too long was given up before its end
-            continue
-        return known
-
-    if feed.size < LONG or options.take_over:
-        return await work_aside(read_all), None
+    """Reads a long feed to its end, and what its source has as well, which the database looks up meanwhile."""
+    if options.take_over:
+        return await work_aside(_read_all, feed), None
     standing = asyncio.ensure_future(reading.unit.sync.read_standing(options.source))
     try:
-        return await work_aside(read_all), await standing
+        return await work_aside(_read_all, feed), await standing
     finally:
         await asyncio.wait([standing])
 
@@ -292,27 +317,9 @@ async def draft_plan(
 ) -> Draft:
     """Works out what a feed would do, as a change of the caller, in the snapshot that is being read.
 
-    `keep` is given its items. Without it nobody is told, and the draft has no counts and no fingerprint.
+    `keep` is given its items. Without it nobody is told, and the draft has no counts and no fingerprint. Of a long feed
+    the caller has the turn (`take_turn`).
     """
-    is_long = len(known.users or ()) > NAMED_AT_MOST
-    async with reading.services.drafting if is_long else nullcontext():
-        return await _draft_plan(
-            reading, known, desired=desired, mode=mode, max_removals=max_removals, keep=keep, progress=progress,
-            standing=standing,
-        )  # fmt: skip
-
-
-async def _draft_plan(
-    reading: Reading,
-    known: ReadFeed,
-    *,
-    desired: Desired,
-    mode: SyncMode,
-    max_removals: int | None,
-    keep: Callable[[Iterable[SyncItem]], object] | None,
-    progress: Progress,
-    standing: Standing | None,
-) -> Draft:
     caller = reading.caller
     assert caller is not None, "a sync is somebody's"
     services = reading.services
