@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from app.db.faults import DatabaseFault
 
 POOL_SIZE = 8  # connections for requests, as with SQLite; a server has a hundred for all its clients
-PATIENT_POOL_SIZE = 2  # connections for what takes long: one job at a time, and one that watches it
+PATIENT_POOL_SIZE = 4  # connections for syncs: one long feed is compared, one plan is written, short ones are beside
 POOL_TIMEOUT_S = 1.0  # a caller learns quickly that there is no connection left
 CONNECT_TIMEOUT_S = 1.5  # a server that hangs takes connections and says nothing
 STATEMENT_TIMEOUT_S = 3.0  # of a request; the slowest that serve one take some tens of milliseconds

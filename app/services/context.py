@@ -113,7 +113,7 @@ class Services:
 
         Without a caller the gateway itself reads (the command line of whoever owns the database), and sees everything.
         """
-        async with self.database.reading(self.catalog) as unit:
+        async with self.database.reading(self.catalog, patient=patient) as unit:
             revision = await unit.audit.find_last_revision()
             REVISION.set(revision)
             yield Reading(self, unit, revision=revision, caller=caller)

@@ -52,6 +52,13 @@ async def test_a_reading_unit_is_bounded(gateway: Gateway, setting: str, reading
         assert (await show(unit, setting), await show(job, setting)) == (reading, patient)
 
 
+async def test_a_job_reads_patiently(gateway: Gateway) -> None:
+    """A sync compares everything between two statements; by the bounds of a request its transaction would be ended."""
+    async with gateway.services.reading() as short, gateway.services.reading(patient=True) as long:
+        told = [await show(one.unit, "idle_in_transaction_session_timeout") for one in (short, long)]
+    assert told == ["10s", "10min"]
+
+
 async def test_a_writing_unit_begins_by_taking_the_lock(gateway: Gateway, database: Database) -> None:
     held = "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
     async with database.writing() as unit:
