@@ -22,6 +22,7 @@ class NoNotices:
     """A database that tells nothing: whoever wants to know has to look."""
 
     is_listening = False
+    told = 0  # the latest revision that was told of
 
     def start(self) -> None:
         """Begins to listen, if it does not yet."""
@@ -56,6 +57,11 @@ class Notices(NoNotices):
                 await self._listen(asyncpg)
             await asyncio.sleep(RETRY_S)
 
+    def _take(self, _connection: Any, _process: int, _channel: str, payload: str) -> None:
+        if payload.isdecimal():
+            self.told = max(self.told, int(payload))
+        self._hear()
+
     async def _listen(self, asyncpg: Any) -> None:
         """Listens until the connection is lost, and raises an error of it then."""
         _, options = self._engine.dialect.create_connect_args(self._engine.url)
@@ -63,7 +69,7 @@ class Notices(NoNotices):
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _connection: ended.set())
         try:
-            await connection.add_listener(CHANNEL, lambda *_notice: self._hear())
+            await connection.add_listener(CHANNEL, self._take)
             self.is_listening = True
             self._hear()  # of what was told while nobody listened
             while not ended.is_set():

@@ -28,6 +28,7 @@ from app.db.repositories.audit import Audit
 from app.db.repositories.catalogs import Catalogs
 from app.db.repositories.contracts import Contracts
 from app.db.repositories.idempotency import Idempotency
+from app.db.repositories.profiles import Profiles
 from app.db.repositories.reading import Reader
 from app.db.repositories.roles import Roles
 from app.db.repositories.rows import Rows
@@ -37,6 +38,7 @@ from app.db.repositories.teams import Teams
 from app.db.repositories.tokens import Tokens
 from app.db.repositories.users import Users
 from app.db.repositories.worlds import Worlds
+from app.db.sensor import Sensor, open_sensor
 from app.domain.audit import (
     FIRST_HASH,
     PART_SIZE,
@@ -75,6 +77,7 @@ class ReadingUnit:
         self.contracts = Contracts(self.reader)
         self.rows = Rows(self.reader)
         self.worlds = Worlds(self.reader)
+        self.profiles = Profiles(self.reader)
         self.audit = Audit(self.reader)
         self.tokens = Tokens(self.reader)
         self.security = SecurityLog(self.reader)
@@ -338,6 +341,10 @@ class Database:
     def listen(self, hear: Callable[[], None]) -> NoNotices:
         """What hears of the commits of other processes, once it was started; `hear` is called for each, or for some."""
         return Notices(self.engine, hear) if self.is_postgresql else NoNotices()
+
+    def sense(self, hear: Callable[[], None]) -> Sensor:
+        """What tells the latest revision at once; `hear` is called when another process tells of one."""
+        return open_sensor(self.engine, self.listen(hear))
 
     @property
     def is_damaged(self) -> bool:

@@ -17,6 +17,7 @@ Every door (check, lists, explanation, simulation) is a view of `Evaluation.effe
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -107,6 +108,12 @@ class Evaluation:
         self.contract: Contract | None = None if contract is None else world.contracts[contract]
         self.at = at
         self._values: dict[str, Holding] = {}
+
+    def moved(self, at: datetime) -> "Evaluation":
+        """The same at another moment, at which no row of a role or team counts that does not count at this one."""
+        other = copy(self)
+        other.at = at
+        return other
 
     # ------------------------------------------------------------------ step 2: value(holder)
 

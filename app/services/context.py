@@ -19,6 +19,7 @@ from app.domain.sync.brake import DEFAULT_SHARE
 from app.domain.world import Change, World
 from app.services.buckets import Buckets
 from app.services.feed import Feed
+from app.services.index import Indexes
 from app.services.issuers import NO_ISSUERS, Issuers
 from app.services.past import Past
 from app.services.seeing import Seen
@@ -79,6 +80,7 @@ class Services:
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
         self.feed = Feed(database, self.clock)
+        self.index = Indexes(database, program)
         self.sketches = Sketches()
         self.drafting = asyncio.Semaphore(1)  # a long feed takes a processor and memory: one after another
         self.past = Past()
@@ -142,6 +144,7 @@ class Services:
         return directory
 
     async def close(self) -> None:
+        await self.index.close()
         await self.feed.close()
         await self.uses.finish()
         await self.database.close()

@@ -65,6 +65,12 @@ class Reader:
             statement = statement.order_by(*came)
         return (await self._execute(statement)).all()
 
+    async def plain(self, columns: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        """Columns of live rows of one table in no order, as the driver gives them."""
+        plain: list[Any] = [type_coerce(column, NullType()) for column in columns]
+        known = self.known(columns[0].table)
+        return (await self._execute(select(*plain).where(known, condition))).all()
+
     async def tuples(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         """Rows by the place of their columns."""
         return (await self._execute(statement)).all()

@@ -48,7 +48,7 @@ class Worlds:
             records += await self._read(entity, None)
         for row in (Grant, Limit, Assignment):
             table = tables.table_of(TABLE_OF[row])
-            records += await self._read(row, _is_kind(table.c.holder, Role) | _is_kind(table.c.holder, Team))
+            records += await self._read(row, is_kind(table.c.holder, Role) | is_kind(table.c.holder, Team))
         facts = tables.table_of(tables.StoredFactRow)
         records += await self._read(StoredFact, facts.c.user.is_(None))
         return World.of(records)
@@ -67,9 +67,9 @@ class Worlds:
             return []
         listed = users if users is not None and len(users) <= MAX_LISTED else None
         records: list[Record] = []
-        for kind, column in _PEOPLE:
+        for kind, column in PEOPLE:
             table = tables.table_of(TABLE_OF[kind])
-            condition = _is_kind(table.c[column], User) if listed is None else table.c[column].in_(sorted(listed))
+            condition = is_kind(table.c[column], User) if listed is None else table.c[column].in_(sorted(listed))
             records += await self._read(kind, condition)
         if listed is None and users is not None:
             wanted = set(users)
@@ -112,7 +112,7 @@ class Worlds:
         """The people with a grant of their own of a permission."""
         grants = tables.table_of(tables.GrantRow)
         statement = select(grants.c.holder).where(
-            self.reader.known(grants), grants.c.node == node, _is_kind(grants.c.holder, User)
+            self.reader.known(grants), grants.c.node == node, is_kind(grants.c.holder, User)
         )
         return frozenset(row["holder"] for row in await self.reader.rows(statement.distinct()))
 
@@ -121,7 +121,7 @@ class Worlds:
     ) -> Select[Any]:
         return (
             select(person.label("person"))
-            .where(self.reader.known(table), included.in_(ids), _is_kind(person, User))
+            .where(self.reader.known(table), included.in_(ids), is_kind(person, User))
             .distinct()
         )
 
@@ -139,7 +139,7 @@ class Worlds:
         return frozenset(found)
 
 
-_PEOPLE: tuple[tuple[type, str], ...] = (
+PEOPLE: tuple[tuple[type, str], ...] = (
     (User, "id"),
     (Grant, "holder"),
     (Limit, "holder"),
@@ -172,7 +172,7 @@ def _person_of(record: Any) -> UserId:
     return UserId(record.id if isinstance(record, User) else record.holder)
 
 
-def _is_kind(column: ColumnElement[Any], kind: type) -> ColumnElement[bool]:
+def is_kind(column: ColumnElement[Any], kind: type) -> ColumnElement[bool]:
     """Whether an id is of a kind, as a range, so that an index serves."""
     prefix = PREFIX_OF[kind]
     return (column >= f"{prefix}_") & (column < f"{prefix}`")

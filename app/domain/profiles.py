@@ -1,0 +1,172 @@
+"""Profiles: people of whom the decision sees the same are one, and what they may do is worked out once for all of them.
+
+What the decision sees of a person is whether they are active, whether they own the account, and their rows but for who
+made them, when and why. So a profile is `Profile`: flags, and the numbers of the kinds of rows (`say the same`) that
+they have, sorted. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it.
+
+`Standings` answers for profiles at one state of roles, teams and contracts. It asks the one decision function
+(`Evaluation`) about a stand-in who has these rows, and keeps what is found for as long as time alone does not change
+it. Questions with facts, targets or another moment are answered by the same stand-ins and not kept.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from app.domain.catalog import Operation, Permission, is_finite
+from app.domain.compiled import Program
+from app.domain.decisions import Decision, check
+from app.domain.holders import ContractId, User, UserId, UserStatus
+from app.domain.rights import Effective, Evaluation, Subject
+from app.domain.values import Level, Value
+from app.domain.windows import find_next_moment
+from app.domain.world import HolderRows, World
+
+Profile = tuple[int, ...]  # flags, then the numbers of its rows, ascending
+OWNER, INACTIVE = 1, 2  # the flags
+STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
+DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
+SUBJECT, OTHER = "usr_standin", "usr_standin_other"  # how the ids of stand-ins begin; no person has such a one
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the numbers of a profile stand for: the rows, and the id of a person whom contracts name as their owner."""
+
+    rows: HolderRows
+    self_id: UserId | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Standing:
+    """How everybody of one profile stands in one contract (None: in none), from `since` up to `until` (None: always).
+
+    `kept` is for doors: what they make of it for a selection, by a key of their own that says all that it hangs on.
+    """
+
+    evaluation: Evaluation
+    effective: Effective
+    subject: Subject
+    since: datetime
+    until: datetime | None
+    levels: bytes
+    decisions: dict[tuple[str, Value | None], Decision] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def lasts(self, now: datetime) -> bool:
+        """Whether it is how things stand at a moment."""
+        return self.since <= now and (self.until is None or now < self.until)
+
+    def decide(self, node: Permission | Operation, asked: Value | None) -> Decision:
+        """The decision on a question without target and facts, about the stand-in and as of `since`."""
+        decision = self.decisions.get((node.key, asked))
+        if decision is None:
+            if len(self.decisions) >= DECISIONS_KEPT:
+                self.decisions.clear()
+            decision = check(self.evaluation, self.effective, self.subject, node, asked)
+            self.decisions[node.key, asked] = decision
+        return decision
+
+
+class Standings:
+    """What profiles may do at one state of roles, teams and contracts. `read` tells what the numbers stand for."""
+
+    def __init__(self, program: Program, directory: World, read: Callable[[Profile], Rows]) -> None:
+        self.program = program
+        self.directory = directory
+        self._read = read
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begins anew; what was handed out stays what it is."""
+        self._people: dict[UserId, User] = {}
+        self._rows: dict[str, HolderRows] = dict(self.directory.rows)
+        world = self.directory
+        self.world = World(self._people, world.roles, world.teams, world.contracts, self._rows)
+        self._evaluations: dict[ContractId | None, tuple[Evaluation, datetime | None]] = {}
+        self._found: dict[tuple[Profile, ContractId | None], Standing] = {}
+
+    def find(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
+        """How a profile stands in a contract now."""
+        standing = self._found.get((profile, contract))
+        if standing is None or not standing.lasts(now):
+            if len(self._found) >= STANDINGS_KEPT:
+                self._forget()
+            standing = self._found[profile, contract] = self._work_out(profile, contract, now)
+        return standing
+
+    def _work_out(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
+        evaluation, until = self._evaluate(contract, now)
+        subject = Subject(user=self.stand_in(profile, SUBJECT))
+        effective = evaluation.effective(subject)
+        own = find_next_moment(self.world, {subject.user}, now)
+        moments = [moment for moment in (until, own) if moment is not None]
+        levels = rank_levels(self.program, effective)
+        return Standing(evaluation, effective, subject, now, min(moments, default=None), levels)
+
+    def _evaluate(self, contract: ContractId | None, at: datetime) -> tuple[Evaluation, datetime | None]:
+        """The evaluation of a contract at a moment, and until when roles, teams and contracts stay as they are then."""
+        kept = self._evaluations.get(contract)
+        if kept is not None and kept[0].at <= at and (kept[1] is None or at < kept[1]):
+            return kept[0].moved(at), kept[1]
+        evaluation = Evaluation(self.program, self.world, contract=contract, at=at)
+        found = evaluation, find_next_moment(self.directory, self.directory.rows, at)
+        if kept is None or kept[0].at < at:
+            self._evaluations[contract] = found
+        return found
+
+    def stand_in(self, profile: Profile, kind: str) -> UserId:
+        """The id of somebody who has what a profile has; as `OTHER` somebody else than as `SUBJECT`."""
+        told = self._read(profile)
+        person = told.self_id or UserId(f"{kind}_{'_'.join(map(str, profile))}")
+        if person not in self._people:
+            flags = profile[0]
+            self._people[person] = User(
+                id=person, user_name=person, display_name=person, is_owner=bool(flags & OWNER),
+                status=UserStatus.SUSPENDED if flags & INACTIVE else UserStatus.ACTIVE,
+            )  # fmt: skip
+            self._rows[person] = told.rows
+        return person
+
+    def ask(
+        self,
+        profile: Profile,
+        node: Permission | Operation,
+        asked: Value | None,
+        *,
+        contract: ContractId | None,
+        at: datetime,
+        target: Profile | None = None,
+        is_oneself: bool = False,
+        target_subscriber: str | None = None,
+        facts: Mapping[str, str] | None = None,
+        assert_facts: bool = False,
+    ) -> Decision:
+        """The decision on any question. `target`: the profile of the other person, who may be the same one."""
+        subject = self.stand_in(profile, SUBJECT)
+        other = None
+        if target is not None:
+            other = subject if is_oneself else self.stand_in(target, OTHER)
+        question = Subject(
+            user=subject, target=other, target_subscriber=target_subscriber, facts=facts or {},
+            assert_facts=assert_facts,
+        )  # fmt: skip
+        evaluation, _ = self._evaluate(contract, at)
+        return check(evaluation, evaluation.effective(question), question, node, asked)
+
+
+def rank_levels(program: Program, effective: Effective) -> bytes:
+    """For each permission, by its number, the rank of the effective value: 0 for nothing, k for level k, else 1."""
+    levels = bytearray(len(program.types))
+    for number, value_type in enumerate(program.types):
+        if program.holds_any(effective.certain, number):
+            value = program.value(effective.certain, number) if is_finite(value_type) else None
+            levels[number] = min(255, value.rank) if isinstance(value, Level) else 1
+    return bytes(levels)
+
+
+def name_person(decision: Decision, user: UserId, at: datetime) -> Decision:
+    """A decision about a stand-in as one about a person, at a moment at which it holds."""
+    subject = None if decision.subject is None else replace(decision.subject, user=user)
+    return replace(decision, subject=subject, evaluated_at=at)

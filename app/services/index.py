@@ -1,0 +1,253 @@
+"""The index: everybody's rights at one revision, in memory, kept current from the change log.
+
+A `RightsIndex` never changes for those who read it. Whenever something was committed, by this process or another, the
+next one is made of what the log names since, and shares the rest: people that nothing was done to, and all that was
+worked out for profiles, as long as roles, teams and contracts are the same.
+
+`Indexes.current` gives an index only if the database has no later revision at that moment. Otherwise questions are
+answered from the database, as they are without an index; so readers never wait for it, and none is told of a right that
+was taken away before the question was asked.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import cached_property
+from time import monotonic
+from typing import Generic, TypeVar
+
+from app.db.repositories.profiles import Signatures
+from app.db.sensor import Sensor
+from app.db.unit_of_work import Database, ReadingUnit
+from app.domain.authority import Authority
+from app.domain.catalog import Catalog
+from app.domain.compiled import Program
+from app.domain.holders import Contract, ContractId, User, UserId
+from app.domain.ids import PREFIX_OF
+from app.domain.people import People
+from app.domain.profiles import SUBJECT, Profile, Standing, Standings
+from app.domain.references import Ref
+from app.domain.rights import Evaluation
+from app.domain.sight import Sight
+from app.domain.tokens import TokenRecord
+from app.domain.windows import find_next_moment
+from app.domain.world import World
+from app.telemetry import log
+
+MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
+RETRY_S = 1.0  # after the database could not be read
+RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
+CALLERS_KEPT = 1_000
+SIGHTS_KEPT = 1_000
+V = TypeVar("V")
+
+
+class Room(Generic[V], dict[str, V]):
+    """A dictionary that is emptied when it is full."""
+
+    def __init__(self, most: int, known: Mapping[str, V] | None = None) -> None:
+        super().__init__(known or {})
+        self._most = most
+
+    def keep(self, key: str, value: V) -> V:
+        if len(self) >= self._most:
+            self.clear()
+        self[key] = value
+        return value
+
+
+class RightsIndex:
+    """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
+
+    `records` and `callers` are what was read from the database at this revision and is worth keeping: people by id, and
+    tokens by their digest. A token is issued and revoked by a revision.
+    """
+
+    def __init__(
+        self,
+        revision: int,
+        program: Program,
+        people: People,
+        standings: Standings,
+        *,
+        records: Mapping[str, User] | None = None,
+    ) -> None:
+        self.revision = revision
+        self.program = program
+        self.people = people
+        self.standings = standings
+        self.records: Room[User] = Room(RECORDS_KEPT, records)
+        self.callers: Room[tuple[TokenRecord, User]] = Room(CALLERS_KEPT)
+        self._sights: Room[tuple[Sight, datetime | None]] = Room(SIGHTS_KEPT)
+
+    @property
+    def directory(self) -> World:
+        return self.standings.directory
+
+    # ------------------------------------------------------------------ the engine
+
+    def standing(self, user: str, contract: ContractId | None, now: datetime) -> Standing | None:
+        """How a person stands now; None: there is nobody of this id."""
+        profile = self.people.profile(user)
+        return None if profile is None else self.standings.find(profile, contract, now)
+
+    def levels(self, user: str, now: datetime, contract: ContractId | None = None) -> bytes:
+        """Of every permission, by its number, how much a person has: see `rank_levels`. Nothing of nobody."""
+        standing = self.standing(user, contract, now)
+        return bytes(len(self.program.types)) if standing is None else standing.levels
+
+    def allows(self, user: str, number: int, now: datetime, contract: ContractId | None = None, rank: int = 1) -> bool:
+        """Whether a person has a permission, by its number: anything of it, or at least the level of a rank."""
+        profile = self.people.profile(user)
+        return profile is not None and self.standings.find(profile, contract, now).levels[number] >= rank
+
+    # ------------------------------------------------------------------ what a question names
+
+    def find_contract(self, ref: Ref) -> Contract | None:
+        """The contract of this id or number."""
+        contracts = self.directory.contracts
+        found = ref.value if ref.attribute == "id" else self._contract_ids.get(ref.value)
+        return contracts.get(ContractId(found or ""))
+
+    @cached_property
+    def _contract_ids(self) -> Mapping[str, ContractId]:
+        return {contract.number: contract.id for contract in self.directory.contracts.values()}
+
+    # ------------------------------------------------------------------ what a caller sees
+
+    def sight(self, caller: UserId, now: datetime) -> Sight | None:
+        """What a caller sees, as far as rights, people and contracts go; None: that is not known here."""
+        kept = self._sights.get(caller)
+        if kept is not None and (kept[1] is None or now < kept[1]):
+            return kept[0]
+        profile = self.people.profile(caller)
+        if profile is None:
+            return None
+        sight, until = self._find_sight(caller, profile, now)
+        return self._sights.keep(caller, (sight, until))[0]
+
+    def _find_sight(self, caller: UserId, profile: Profile, now: datetime) -> tuple[Sight, datetime | None]:
+        """The caller's sight, out of a world in which the stand-in of the profile has the caller's id."""
+        stand_in = self.standings.stand_in(profile, SUBJECT)
+        known, directory = self.standings.world, self.directory
+        rows = {**directory.rows, caller: known.rows_of(stand_in)}
+        told = known.users[stand_in]
+        person = User(
+            id=caller, user_name=told.user_name, display_name="", status=told.status, is_owner=told.is_owner
+        )  # fmt: skip
+        world = World({caller: person}, directory.roles, directory.teams, directory.contracts, rows)
+
+        def evaluation(contract: ContractId | None, at: datetime) -> Evaluation:
+            return Evaluation(self.program, world, contract=contract, at=at)
+
+        return Sight(Authority(caller, evaluation, at=now)), find_next_moment(world, rows, now)
+
+
+class Indexes:
+    """The latest index, and what keeps it the latest one. Begins with `start`; until then there is none."""
+
+    def __init__(self, database: Database, program: Program) -> None:
+        self._database = database
+        self._program = program
+        self._signatures = Signatures()
+        self._latest: RightsIndex | None = None
+        self._sensor: Sensor | None = None
+        self._wake = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Builds the first index, and follows the log from then on. Raises what reading the database does."""
+        self._sensor = self._database.sense(self._wake.set)
+        self._database.after_commit.append(self._hear)
+        await self.catch_up()
+        self._following = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        if self._sensor is not None:
+            self._database.after_commit.remove(self._hear)
+            await self._sensor.close()
+        self._latest = self._sensor = None
+
+    def current(self) -> RightsIndex | None:
+        """The index of the latest revision there is; None: there is none, or nobody knows whether it is the latest."""
+        if self._latest is None or self._sensor is None:
+            return None
+        if self._latest.revision != self._sensor.read_revision():
+            self._wake.set()
+            return None
+        return self._latest
+
+    def _hear(self) -> None:
+        if self._sensor is not None:
+            self._sensor.doubt()
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        """Catches up whenever there is something new. A database that does not answer is asked again."""
+        assert self._sensor is not None
+        failing = False
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._sensor.pulse_s)
+            self._wake.clear()
+            try:
+                await self.catch_up()
+                failing = False
+            except Exception as error:  # questions are answered from the database meanwhile, or fail there
+                if not failing:
+                    log("the index cannot follow the database", level=40, exception=error)
+                failing = True
+                await asyncio.sleep(RETRY_S)
+
+    async def catch_up(self) -> None:
+        """Makes the index of the latest revision, if there is a later one than that of the index."""
+        assert self._sensor is not None
+        async with self._turn:
+            asked_at = monotonic()
+            catalog = self._program.catalog
+            async with self._database.reading(catalog, patient=self._latest is None) as unit:
+                revision = await unit.audit.find_last_revision()
+                known = self._latest
+                if known is None or revision < known.revision:
+                    self._latest = await self._build(unit, revision)
+                elif revision > known.revision:
+                    self._latest = await self._advance(known, unit, revision)
+            self._sensor.confirm(revision, asked_at=asked_at)
+
+    async def _build(self, unit: ReadingUnit, revision: int) -> RightsIndex:
+        directory = await unit.worlds.load_directory()
+        owners = {contract.owner for contract in directory.contracts.values()}
+        people = People.of(await unit.profiles.load(None, self._signatures, owners))
+        return RightsIndex(revision, self._program, people, self._make_standings(directory))
+
+    async def _advance(self, known: RightsIndex, unit: ReadingUnit, revision: int) -> RightsIndex:
+        """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
+        subjects = await unit.profiles.list_subjects(known.revision)
+        touched = {subject for subject in subjects if subject.startswith(f"{PREFIX_OF[User]}_")}
+        standings = known.standings
+        if len(touched) < len(subjects):
+            directory = await unit.worlds.load_directory()
+            if directory != known.directory:
+                standings = self._make_standings(directory)
+        before, after = (
+            {contract.owner for contract in directory.contracts.values()}
+            for directory in (known.directory, standings.directory)
+        )
+        touched |= before ^ after
+        if len(touched) > MOST_LOADED:
+            people = People.of(await unit.profiles.load(None, self._signatures, after))
+            return RightsIndex(revision, self._program, people, standings)
+        loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, after)}
+        people = known.people.changed({user: loaded.get(UserId(user)) for user in touched})
+        records = {user: record for user, record in known.records.items() if user not in touched}
+        return RightsIndex(revision, self._program, people, standings, records=records)
+
+    def _make_standings(self, directory: World) -> Standings:
+        catalog: Catalog = self._program.catalog
+        signatures = self._signatures
+        return Standings(self._program, directory, lambda profile: signatures.read(catalog, profile))
