@@ -55,6 +55,8 @@ class Limits:
     max_cost: int = 200_000  # of one operation: five seconds of a processor, a third of what a query may take
     caller_refill: int = 20_000  # units of cost that a caller is given a second: half of what a process can do
     caller_budget: int = 1_200_000  # units that a caller can save up: a minute's worth, for jobs that work in bursts
+    max_new_documents: int = 500  # that this process has not seen, from one caller: all that a large client has
+    new_document_refill: float = 10.0  # of them a second after that: 2 to 8 ms each, a twentieth of a process at most
     max_concurrency: int = 6  # operations run at once: two connections of the pool of eight are left to who listens
     max_writers: int = 16  # changes under way: one is written at a time, and the others wait for it
     max_caller_concurrency: int = 4  # of either by one caller: others always find a place

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from inspect import isawaitable
 from time import thread_time
@@ -39,6 +38,7 @@ from app.domain.errors import Refused
 from app.domain.outages import Outage, UndecidedCommit
 from app.graphql.context import Operation
 from app.graphql.costs import UNIT_S
+from app.graphql.documents import Documents, Refusals
 from app.graphql.faults import Fault, FaultCode, fault_of, read_outage
 from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
 from app.graphql.listening import Listener
@@ -50,7 +50,6 @@ from app.services.context import Services
 from app.settings import Limits
 from app.telemetry import log
 
-MAX_DOCUMENTS = 512  # parsed documents kept: more than a frontend has, a few megabytes
 MAX_ERRORS = 8  # errors reported of one document: enough to mend it by
 MAX_MESSAGE = 200  # characters of an error's message, which may repeat a name as long as the document
 MAX_LOCATIONS = 8  # of an error: one that is about every field of a document names each
@@ -139,8 +138,9 @@ class Executor:
         self._forget_documents()
 
     def _forget_documents(self) -> None:
-        self._prepare = lru_cache(MAX_DOCUMENTS)(self._prepare_text)
-        self._prepare_trusted = lru_cache(None)(self._prepare_text)  # as many as the policy has
+        self._documents: Documents[Document] = Documents()
+        self._refusals: Refusals[RequestFault] = Refusals()
+        self._trusted: dict[tuple[str, bool], Document | RequestFault] = {}  # as many as the policy has
 
     def under(self, policy: Policy) -> "Executor":
         """The same schema and the documents that were seen, under another policy."""
@@ -159,7 +159,23 @@ class Executor:
 
     def find_document(self, request: Request, caller: Caller) -> Document:
         """The document that a caller asks for, by its text or by its id. Raises `RequestFault`."""
-        trust, may_introspect = self.policy.trust_of(caller), self.policy.may_introspect(caller)
+        text, trusted = self._find_text(request, caller)
+        return self.prepare(text, may_introspect=self.policy.may_introspect(caller), trusted=trusted)
+
+    def recall_document(self, request: Request, caller: Caller) -> Document | None:
+        """The same, where finding it takes no longer than a look; None for one that was never seen, or not for long.
+
+        Raises `RequestFault`, as for one that is known to be refused.
+        """
+        text, trusted = self._find_text(request, caller)
+        may_introspect = self.policy.may_introspect(caller)
+        if trusted:
+            return self.prepare(text, may_introspect=may_introspect, trusted=True)
+        return self._recall(text, may_introspect)
+
+    def _find_text(self, request: Request, caller: Caller) -> tuple[str, bool]:
+        """The text that a caller asks for, and whether it is that of a trusted document. Raises `RequestFault`."""
+        trust = self.policy.trust_of(caller)
         if request.document_id is None:
             if trust is Trust.REQUIRE:
                 message = "documents of your own are not taken: name a trusted one by `documentId`"
@@ -167,7 +183,7 @@ class Executor:
             if request.query is None:
                 message = "documents that clients sent before are not kept: send the document as `query`"
                 raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_SUPPORTED)
-            return self.prepare(request.query, may_introspect=may_introspect)
+            return request.query, False
         if trust is Trust.OFF:
             message = "trusted documents are not in use: send the document as `query`"
             raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_SUPPORTED)
@@ -175,20 +191,39 @@ class Executor:
         if text is None:
             message = "there is no trusted document of this id"
             raise RequestFault([GraphQLError(message)], FaultCode.PERSISTED_QUERY_NOT_FOUND)
-        return self.prepare(text, may_introspect=may_introspect, trusted=True)
+        return text, True
 
     def prepare(self, text: str, *, may_introspect: bool = True, trusted: bool = False) -> Document:
         """The document of a text, valid for the schema. Raises `RequestFault`.
 
         Who may not introspect is told of no name that they did not write; a trusted document is kept for good.
         """
-        outcome = (self._prepare_trusted if trusted else self._prepare)(text, may_introspect)
+        if trusted:
+            outcome = self._trusted.get((text, may_introspect))
+            if outcome is None:
+                outcome = self._trusted[text, may_introspect] = self._prepare_text(text, may_introspect)
+            return _give(outcome)
+        document = self._recall(text, may_introspect)
+        if document is not None:
+            return document
+        outcome = self._prepare_text(text, may_introspect)
         if isinstance(outcome, RequestFault):
-            raise RequestFault(outcome.errors, FaultCode(outcome.errors[0].extensions["code"]))  # type: ignore[index]  # every error of a fault has a code
-        return outcome
+            self._refusals.keep(text, _bare(outcome), may_introspect)
+        else:
+            self._documents.keep(text, outcome, may_introspect)
+        return _give(outcome)
+
+    def _recall(self, text: str, may_introspect: bool) -> Document | None:
+        """The document of a text that is known. Raises `RequestFault` for one that is known to be refused."""
+        document = self._documents.find(text, may_introspect)
+        if document is None:
+            refusal = self._refusals.find(text, may_introspect)
+            if refusal is not None:
+                raise _renew(refusal)
+        return document
 
     def _prepare_text(self, text: str, may_introspect: bool) -> Document | RequestFault:
-        """What is kept of a text: its document, or why there is none."""
+        """What a text is made into: its document, or why there is none."""
         limits = self.limits
         if len(text) > limits.max_document_bytes or len(text.encode()) > limits.max_document_bytes:
             too_long = GraphQLError(f"a document has at most {limits.max_document_bytes} bytes")
@@ -228,19 +263,29 @@ class Executor:
 
     # ------------------------------------------------------------------ before anything is run
 
-    async def admit(self, request: Request, caller: Caller, *, only: frozenset[OperationType] = ANSWERED) -> Admitted:
+    async def admit(
+        self,
+        request: Request,
+        caller: Caller,
+        *,
+        only: frozenset[OperationType] = ANSWERED,
+        document: Document | None = None,
+    ) -> Admitted:
         """A request that may be run as far as it itself goes. Raises `RequestFault` where it may not.
 
-        A long one is read beside the event loop, which others go on with.
+        `document`: what `recall_document` gave. A long one that is not known is read beside the event loop, which
+        others go on with, and so are many variables.
         """
-        if request.size <= BESIDE and len(request.query or "") <= LONG_TEXT:
-            return self._admit(request, caller, only)
-        return await asyncio.to_thread(self._admit, request, caller, only)
+        if request.size <= BESIDE and (document is not None or len(request.query or "") <= LONG_TEXT):
+            return self._admit(request, caller, only, document)
+        return await asyncio.to_thread(self._admit, request, caller, only, document)
 
-    def _admit(self, request: Request, caller: Caller, only: frozenset[OperationType]) -> Admitted:
+    def _admit(
+        self, request: Request, caller: Caller, only: frozenset[OperationType], document: Document | None = None
+    ) -> Admitted:
         started = thread_time()
         try:
-            document = self.find_document(request, caller)
+            document = document or self.find_document(request, caller)
             chosen = self.choose(document, request.operation_name)
             if chosen.operation not in only:
                 message = f"a {chosen.operation.value} cannot be asked this way"
@@ -378,6 +423,28 @@ async def _within(seconds: float, work: Coroutine[Any, Any, T], *, leaving: asyn
     if task.cancelled():
         raise Abandoned if leaving is not None and leaving.done() else DeadlinePassed(seconds)
     return task.result()
+
+
+def _give(outcome: Document | RequestFault) -> Document:
+    """A document. Raises what there is in its place."""
+    if isinstance(outcome, RequestFault):
+        raise _renew(outcome)
+    return outcome
+
+
+def _renew(fault: RequestFault) -> RequestFault:
+    """A fault that was raised before, for another request."""
+    return RequestFault(fault.errors, FaultCode(fault.errors[0].extensions["code"]))  # type: ignore[index]  # every error of a fault has a code
+
+
+def _bare(fault: RequestFault) -> RequestFault:
+    """A fault that says the same and holds on to nothing of the document."""
+    bare = []
+    for error in fault.errors:
+        one = GraphQLError(error.message, extensions=error.extensions)
+        one.locations = error.locations
+        bare.append(one)
+    return RequestFault(bare, FaultCode.BAD_REQUEST)
 
 
 def _too_expensive(cost: int, most: int) -> GraphQLError:

@@ -21,23 +21,32 @@ class Buckets:
 
         More than the bucket holds is there when it is full, and empties it.
         """
-        level, amount = self.look(key), min(amount, self.capacity)
+        now = self._clock()
+        level, amount = self._find(key, now), min(amount, self.capacity)
         if amount > level:
             return (amount - level) / self.refill
-        self._keep(key, level - amount)
+        self._keep(key, level - amount, now)
         return 0.0
 
     def drain(self, key: Hashable, amount: float) -> None:
         """Takes what was used already, whether it is there or not."""
-        self._keep(key, self.look(key) - amount)
+        if amount:
+            now = self._clock()
+            self._keep(key, self._find(key, now) - amount, now)
 
     def look(self, key: Hashable) -> float:
         """How much there is; less than nothing where more was used than there was."""
-        level, at = self._levels.get(key, (self.capacity, 0.0))
-        return min(self.capacity, level + (self._clock() - at) * self.refill) if key in self._levels else level
+        return self._find(key, self._clock())
 
-    def _keep(self, key: Hashable, level: float) -> None:
-        self._levels[key] = (level, self._clock())
+    def _find(self, key: Hashable, now: float) -> float:
+        found = self._levels.get(key)
+        if found is None:
+            return self.capacity
+        level = found[0] + (now - found[1]) * self.refill
+        return min(self.capacity, level)
+
+    def _keep(self, key: Hashable, level: float, now: float) -> None:
+        self._levels[key] = (level, now)
         self._levels.move_to_end(key)
         if len(self._levels) > MAX_KEPT:
             self._levels.popitem(last=False)

@@ -19,6 +19,9 @@ class Turns:
 
     Who finds no place waits in order, passing over those whose key has its share; there is room for `room` to wait,
     half of it for one key, and nobody waits longer than `patience_s`.
+
+        async with turns.take(key): ...                # a turn, waited for if need be
+        if turns.take_now(key): ... turns.give_back(key)    # one that is free, or none
     """
 
     def __init__(self, most: int, *, most_of_one: int, room: int, patience_s: float) -> None:
@@ -26,14 +29,10 @@ class Turns:
         self.most_of_one = most_of_one
         self.room = room
         self.patience_s = patience_s
-        self._taken: Counter[Hashable] = Counter()
+        self.taken = 0  # how many have a turn
+        self._taken: dict[Hashable, int] = {}  # of them, by whom
         self._queued: Counter[Hashable] = Counter()
         self._queue: dict[asyncio.Future[None], Hashable] = {}  # in order of arrival
-
-    @property
-    def taken(self) -> int:
-        """How many have a turn."""
-        return self._taken.total()
 
     @property
     def waiting(self) -> int:
@@ -43,17 +42,37 @@ class Turns:
     @asynccontextmanager
     async def take(self, key: Hashable) -> AsyncIterator[None]:
         """A turn for as long as it is held. Raises `TooBusy`."""
-        if self._is_free_for(key):
-            self._taken[key] += 1
-        else:
+        if not self.take_now(key):
             await self._wait(key)
         try:
             yield
         finally:
-            self._release(key)
+            self.give_back(key)
+
+    def take_now(self, key: Hashable) -> bool:
+        """Takes a turn if one is free; who is given one gives it back."""
+        if not self._is_free_for(key):
+            return False
+        self.taken += 1
+        self._taken[key] = self._taken.get(key, 0) + 1
+        return True
+
+    def give_back(self, key: Hashable) -> None:
+        """Ends a turn, and calls the next who may have one."""
+        self.taken -= 1
+        left = self._taken[key] - 1
+        if left:
+            self._taken[key] = left
+        else:
+            del self._taken[key]  # no count is kept of whoever has no turn
+        for called, waiting in self._queue.items():
+            if self.take_now(waiting):
+                self._dequeue(called)
+                called.set_result(None)
+                return
 
     def _is_free_for(self, key: Hashable) -> bool:
-        return self.taken < self.most and self._taken[key] < self.most_of_one
+        return self.taken < self.most and self._taken.get(key, 0) < self.most_of_one
 
     async def _wait(self, key: Hashable) -> None:
         """Waits for a turn and has it."""
@@ -68,23 +87,13 @@ class Turns:
             await asyncio.wait_for(asyncio.shield(called), self.patience_s)
         except BaseException as error:
             if called.done():  # it was called in the moment in which it gave up
-                self._release(key)
+                self.give_back(key)
             else:
                 called.cancel()
                 self._dequeue(called)
             if isinstance(error, TimeoutError):
-                raise TooBusy(of_one=self._taken[key] >= self.most_of_one) from None
+                raise TooBusy(of_one=self._taken.get(key, 0) >= self.most_of_one) from None
             raise
-
-    def _release(self, key: Hashable) -> None:
-        self._taken[key] -= 1
-        self._forget(key)
-        for called, waiting in self._queue.items():
-            if self._is_free_for(waiting):
-                self._dequeue(called)
-                self._taken[waiting] += 1
-                called.set_result(None)
-                return
 
     def _dequeue(self, called: "asyncio.Future[None]") -> None:
         key = self._queue.pop(called)
@@ -92,7 +101,6 @@ class Turns:
         self._forget(key)
 
     def _forget(self, key: Hashable) -> None:
-        """Keeps no count of whoever has no turn and waits for none."""
-        for counts in (self._taken, self._queued):
-            if not counts[key]:
-                del counts[key]
+        """Keeps no count of whoever waits for none."""
+        if not self._queued[key]:
+            del self._queued[key]

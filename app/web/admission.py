@@ -1,10 +1,14 @@
 """What one caller may take of this process, and how much there is for all: asked before anything is run.
 
-Every transport of GraphQL comes by here, so that the limits of one hold for all:
+Every transport of GraphQL comes by here, and every other door, so that the limits of one hold for all:
 
     admitted = await admission.admit(caller, request)              # read, bound to its variables, paid for
     answer = await admission.execute(caller, admitted)             # a query or a mutation: when it has a place
     answers = admission.subscribe(listener, admitted)            # a subscription: each event is paid for
+
+    admission.pay(caller, cost)                                    # what is no operation of GraphQL: SCIM, feeds
+    async with admission.take_place(caller, OperationType.QUERY):
+        ...
 
 `only` says what a transport takes (`ANSWERED`, `LISTENED` or both), and `admitted.kind` which it is.
 
@@ -13,8 +17,8 @@ errors as those of any other; over HTTP they have a status of their own and `Ret
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from math import ceil
 from typing import Any
 
@@ -32,6 +36,8 @@ from app.telemetry.metrics import OPEN_STREAMS, REFUSED
 from app.telemetry.requests import note_operation
 
 SOON_S = 1  # when to come back to what is full now and may be free in a moment
+UPLOAD_S = 30  # when to come back with a feed, as the others take minutes
+MAX_UPLOADS = 8  # feeds under way, each on disk: jobs are few, and more are a fault of one of them
 
 
 class Held(RequestFault):
@@ -52,33 +58,42 @@ class Admission:
         self.executor = executor
         self.limits = limits
         self._budgets = Buckets(limits.caller_budget, limits.caller_refill)
+        self._new_documents = Buckets(limits.max_new_documents, limits.new_document_refill)
         self._places = {
-            OperationType.QUERY: self._make_places(limits.max_concurrency, limits.max_caller_concurrency),
+            OperationType.QUERY: self._make_places(limits.max_concurrency),
             # Writers wait for one another, maybe as long as a large sync is applied: in places of their own.
-            OperationType.MUTATION: self._make_places(limits.max_writers, limits.max_caller_concurrency),
+            OperationType.MUTATION: self._make_places(limits.max_writers),
         }
+        self._uploads = self._make_places(MAX_UPLOADS)
 
-    def _make_places(self, most: int, most_of_one: int) -> Turns:
+    def _make_places(self, most: int) -> Turns:
         limits = self.limits
-        return Turns(most, most_of_one=most_of_one, room=limits.max_waiting, patience_s=limits.max_wait_s)
+        return Turns(
+            most, most_of_one=limits.max_caller_concurrency, room=limits.max_waiting, patience_s=limits.max_wait_s
+        )  # fmt: skip
 
     async def admit(self, caller: Caller, request: Request, *, only: frozenset[OperationType] = ANSWERED) -> Admitted:
         """What is asked, fit to be run and paid for. Raises `RequestFault`.
 
         What it took to read it is paid for as well, whether it is fit or not.
         """
-        self._pay(caller, 0)
+        self.pay(caller, 0)
         try:
-            admitted = await self.executor.admit(request, caller, only=only)
+            document = self.executor.recall_document(request, caller)
+            if document is None:
+                self._pay_new_document(caller)
+            admitted = await self.executor.admit(request, caller, only=only, document=document)
+        except Held:
+            raise
         except RequestFault as fault:
-            self._budgets.drain(caller.user, fault.effort)
+            self._budgets.drain(caller.user, max(fault.effort, 1))
             if (fault.errors[0].extensions or {}).get("code") == FaultCode.COST_ESTIMATED_TOO_EXPENSIVE:
                 REFUSED.labels("cost").inc()
             raise
         operation = admitted.execution.operation
         note_operation(admitted.kind.value, operation.name.value if operation.name is not None else None)
         self._budgets.drain(caller.user, admitted.effort)
-        self._pay(caller, admitted.cost)
+        self.pay(caller, admitted.cost)
         return admitted
 
     async def execute(
@@ -89,11 +104,8 @@ class Admission:
         `leaving` is done when nobody waits for it any more: see `Executor.execute`.
         """
         await self.executor.wait_for_revision(self.services, admitted)
-        try:
-            async with self._places[admitted.kind].take(caller.user):
-                answer = await self.executor.execute(self.services, caller, admitted, leaving=leaving)
-        except TooBusy as busy:
-            raise _hold_busy(busy) from None
+        async with self.take_place(caller, admitted.kind):
+            answer = await self.executor.execute(self.services, caller, admitted, leaving=leaving)
         answer["extensions"]["cost"] = self._report(caller, admitted)
         return answer
 
@@ -115,12 +127,40 @@ class Admission:
                     if owed > 0:
                         await asyncio.sleep(owed / self.limits.caller_refill)
 
-    def _pay(self, caller: Caller, cost: int) -> None:
+    @asynccontextmanager
+    async def take_place(self, caller: Caller, kind: OperationType) -> AsyncIterator[None]:
+        """A place to read (`QUERY`) or to write (`MUTATION`), for as long as it is held. Raises `Held`."""
+        with _holding_off(SOON_S):
+            async with self._places[kind].take(caller.user):
+                yield
+
+    @asynccontextmanager
+    async def take_upload(self, caller: Caller) -> AsyncIterator[None]:
+        """A place for a feed, from its first byte to its plan. Raises `Held`."""
+        with _holding_off(UPLOAD_S):
+            async with self._uploads.take(caller.user):
+                yield
+
+    def charge(self, caller: Caller, cost: int) -> None:
+        """Takes what was used already, or is about to be, from the budget of a caller, whether it is there or not."""
+        self._budgets.drain(caller.user, cost)
+
+    def pay(self, caller: Caller, cost: int) -> None:
         """Takes a cost from the budget of a caller. Raises `Held` where there is not enough."""
         wait = self._budgets.take(caller.user, cost)
         if wait > 0:
             seconds = ceil(wait)
             message = f"you have used up what a caller may take of this server: try again in {seconds} s"
+            raise Held(429, FaultCode.REQUEST_RATE_LIMITED, message, retry_after=seconds)
+
+    def _pay_new_document(self, caller: Caller) -> None:
+        """Counts a document that was never seen. Raises `Held` where a caller brings too many of them."""
+        wait = self._new_documents.take(caller.user, 1)
+        if wait > 0:
+            seconds = ceil(wait)
+            message = (
+                f"you send too many documents that are new to this server: try again in {seconds} s, or use variables"
+            )
             raise Held(429, FaultCode.REQUEST_RATE_LIMITED, message, retry_after=seconds)
 
     def _report(self, caller: Caller, admitted: Admitted) -> dict[str, int]:
@@ -133,9 +173,14 @@ class Admission:
         }
 
 
-def _hold_busy(busy: TooBusy) -> Held:
-    if busy.of_one:
-        message = "you have as many operations under way as a caller may have: try again in a moment"
-        return Held(429, FaultCode.REQUEST_CONCURRENCY_LIMITED, message, retry_after=SOON_S)
-    message = "the server has as much to do as it can: try again in a moment"
-    return Held(503, FaultCode.REQUEST_CONCURRENCY_LIMITED, message, retry_after=SOON_S)
+@contextmanager
+def _holding_off(seconds: int) -> Iterator[None]:
+    """Makes a `Held` of a place that is not to be had."""
+    try:
+        yield
+    except TooBusy as busy:
+        message = "the server has as much to do as it can: try again in a moment"
+        if busy.of_one:
+            message = "you have as many operations under way as a caller may have: try again in a moment"
+        status = 429 if busy.of_one else 503
+        raise Held(status, FaultCode.REQUEST_CONCURRENCY_LIMITED, message, retry_after=seconds) from None

@@ -22,7 +22,7 @@ from hypothesis_graphql import Mode, nodes
 from app.main import create_app, open_services
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
-from app.settings import Settings, find_seeds
+from app.settings import Limits, Settings, find_seeds
 from tests.adversarial.documents import Enlivener, Words
 from tests.adversarial.judging import find_faults
 from tests.factories import executor
@@ -68,7 +68,10 @@ class Demo:
 
 @asynccontextmanager
 async def open_demo(folder: Path) -> AsyncIterator[Demo]:
-    of_demo = Settings(database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=find_seeds())
+    of_demo = Settings(
+        database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=find_seeds(),
+        limits=Limits(max_new_documents=1_000_000),  # all of them are new
+    )  # fmt: skip
     services = await open_services(of_demo)
     try:
         tokens = await load_demo(services, of_demo.seeds / "demo.yaml")

@@ -144,6 +144,34 @@ async def test_each_event_of_a_subscription_is_paid_for_and_waited_for(world: Ga
     assert slow._budgets.look(olga.user) > -12_000
 
 
+async def test_who_brings_too_many_new_documents_is_held_off_and_answered_as_before(world: Gateway) -> None:
+    few = admission(world.services, max_new_documents=3, new_document_refill=0.01)
+    olga, ana = caller_of(world), caller_of(world, "ana")
+
+    def new(number: int) -> Request:
+        return Request(query=f"{{ new{number}: revision }}")
+
+    for number in range(3):
+        await ask(few, olga, new(number))
+
+    assert await held(few, olga, new(3)) == (429, "REQUEST_RATE_LIMITED", 100)
+    assert (await ask(few, olga, new(0)))["data"].keys() == {"new0"}
+    assert (await ask(few, ana, new(3)))["data"].keys() == {"new3"}
+    assert (await ask(few, olga, new(3)))["data"].keys() == {"new3"}  # ana has brought it
+
+
+async def test_documents_that_are_refused_count_as_new_ones_once(world: Gateway) -> None:
+    few = admission(world.services, max_new_documents=2, new_document_refill=0.01)
+    olga = caller_of(world)
+
+    for text in ("{ wrong1 }", "{ wrong1 }", "{", "{", "{ wrong1 }"):
+        with pytest.raises(RequestFault) as fault:
+            await ask(few, olga, Request(query=text))
+        assert not isinstance(fault.value, Held)
+
+    assert (await held(few, olga, Request(query="{ wrong2 }")))[:2] == (429, "REQUEST_RATE_LIMITED")
+
+
 # ---------------------------------------------------------------------- places
 
 
