@@ -10,7 +10,7 @@ it. Questions with facts, targets or another moment are answered by the same sta
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -166,7 +166,10 @@ def rank_levels(program: Program, effective: Effective) -> bytes:
     return bytes(levels)
 
 
-def name_person(decision: Decision, user: UserId, at: datetime) -> Decision:
-    """A decision about a stand-in as one about a person, at a moment at which it holds."""
-    subject = None if decision.subject is None else replace(decision.subject, user=user)
-    return replace(decision, subject=subject, evaluated_at=at)
+def name_person(decision: Decision, at: datetime) -> Decision:
+    """A decision about a stand-in as one about a person, at a moment at which it holds; the stand-in is left out."""
+    return Decision(
+        state=decision.state, stage=decision.stage, node=decision.node, asked=decision.asked, value=decision.value,
+        missing=decision.missing, missing_facts=decision.missing_facts, obligations=decision.obligations,
+        subject=None, contract=decision.contract, evaluated_at=at,
+    )  # fmt: skip

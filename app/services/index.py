@@ -10,7 +10,7 @@ was taken away before the question was asked.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -46,8 +46,8 @@ V = TypeVar("V")
 class Room(Generic[V], dict[str, V]):
     """A dictionary that is emptied when it is full."""
 
-    def __init__(self, most: int, known: Mapping[str, V] | None = None) -> None:
-        super().__init__(known or {})
+    def __init__(self, most: int) -> None:
+        super().__init__()
         self._most = most
 
     def keep(self, key: str, value: V) -> V:
@@ -60,8 +60,9 @@ class Room(Generic[V], dict[str, V]):
 class RightsIndex:
     """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
 
-    `records` and `callers` are what was read from the database at this revision and is worth keeping: people by id, and
-    tokens by their digest. A token is issued and revoked by a revision.
+    `records` and `callers` are what was read from the database and is worth keeping: people by id, and tokens by their
+    digest, with whom they belong to. A token is issued and revoked by a revision that names that person. What is kept here
+    has to be read after `Indexes.current` gave the index: what was read before may be of an earlier revision.
     """
 
     def __init__(
@@ -70,16 +71,23 @@ class RightsIndex:
         program: Program,
         people: People,
         standings: Standings,
-        *,
-        records: Mapping[str, User] | None = None,
     ) -> None:
         self.revision = revision
         self.program = program
         self.people = people
         self.standings = standings
-        self.records: Room[User] = Room(RECORDS_KEPT, records)
+        self.records: Room[User] = Room(RECORDS_KEPT)
         self.callers: Room[tuple[TokenRecord, User]] = Room(CALLERS_KEPT)
         self._sights: Room[tuple[Sight, datetime | None]] = Room(SIGHTS_KEPT)
+
+    def followed_by(self, revision: int, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
+        """The index of a later revision, up to which nothing was done to anybody but those touched."""
+        following = RightsIndex(revision, self.program, people, standings)
+        following.records.update({user: kept for user, kept in self.records.items() if user not in touched})
+        following.callers.update({key: kept for key, kept in self.callers.items() if kept[1].id not in touched})
+        if standings is self.standings:
+            following._sights.update({who: kept for who, kept in self._sights.items() if who not in touched})
+        return following
 
     @property
     def directory(self) -> World:
@@ -244,8 +252,7 @@ class Indexes:
             return RightsIndex(revision, self._program, people, standings)
         loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, after)}
         people = known.people.changed({user: loaded.get(UserId(user)) for user in touched})
-        records = {user: record for user, record in known.records.items() if user not in touched}
-        return RightsIndex(revision, self._program, people, standings, records=records)
+        return known.followed_by(revision, people, standings, touched)
 
     def _make_standings(self, directory: World) -> Standings:
         catalog: Catalog = self._program.catalog
