@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app.db import postgresql
 from app.db.faults import DatabaseFault, is_damage, outage_of
 from app.db.file_systems import find_file_system, is_networked
+from app.db.visits import VisitingDriver
 from app.telemetry import log
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ def _create_sqlite(url: URL) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         async_creator=lambda: _connect(path),
+        module=VisitingDriver(),
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
