@@ -13,9 +13,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from queue import Full, Queue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
+
+import orjson
 
 from app.telemetry.metrics import DROPPED_LINES
 from app.telemetry.requests import access, current_note
@@ -24,6 +26,7 @@ QUEUED_LINES = 10_000  # some megabytes, for a reader that rests a while
 FLUSH_S = 1.0  # at the end, for what is queued; who has not read it by then never will
 MAX_EVENT = 500  # characters; what libraries say of themselves is shorter
 MAX_FRAMES = 30  # of a traceback, the innermost
+TOGETHER = 4096  # bytes written at once: no more, so that lines of several processes stay whole in one pipe (PIPE_BUF)
 STANDARD_ERROR = 2
 # Exceptions whose message is of machines, files and tables. Those of others may repeat what they were given.
 TOLD_IN_FULL = (sqlite3.Error, RuntimeError, AssertionError, MemoryError, TimeoutError)
@@ -90,45 +93,59 @@ class LineWriter(logging.Handler):
         self.setFormatter(JsonFormatter())
         self.dropped = 0
         self._descriptor = descriptor
-        self._lines: Queue[bytes | Event | None] = Queue(queued)
+        self._queued = queued
+        self._lines: SimpleQueue[bytes | Event | None] = SimpleQueue()
         # Not joined at exit: it may wait for its reader for ever. Nor is it Python's buffer that it would hold then.
+        self._held = b""  # what found no place beside other lines, for the thread
         self._thread = Thread(target=self._write_on, name="permgate log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.put_nowait(self.format(record).encode() + b"\n")
-        except Full:
-            self._drop()
+            self._queue(self.format(record).encode() + b"\n")
         except Exception:  # a line that cannot be made must not fail the request that it tells of
+            self._drop()
+
+    def write_fields(self, event: str, fields: dict[str, object]) -> None:
+        """What `emit` does for a record of level `info`, in a tenth of the time: fields are of texts and numbers."""
+        try:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            content = {"at": at, "level": "info", "event": event} | fields
+            line = orjson.dumps(content)
+            self._queue((line if line.isascii() else json.dumps(content).encode()) + b"\n")
+        except Exception:  # see above
+            self._drop()
+
+    def _queue(self, line: bytes) -> None:
+        if self._lines.qsize() < self._queued:
+            self._lines.put(line)
+        else:
             self._drop()
 
     def flush(self) -> None:
         """Waits, but not for long, until all that was said is written."""
         written = Event()
-        self._put(written)
+        self._lines.put(written)
         written.wait(FLUSH_S)
 
     def close(self) -> None:
-        self._put(None)
+        self._lines.put(None)
         self._thread.join(FLUSH_S)
         super().close()
 
-    def _put(self, mark: Event | None) -> None:
-        with suppress(Full):
-            self._lines.put(mark, timeout=FLUSH_S)
-
-    def _drop(self) -> None:
-        self.dropped += 1
-        DROPPED_LINES.inc()
+    def _drop(self, lines: int = 1) -> None:
+        if lines:
+            self.dropped += lines
+            DROPPED_LINES.inc(lines)
 
     def _write_on(self) -> None:
         told = 0
-        while (line := self._lines.get()) is not None:
-            if isinstance(line, Event):
-                line.set()
-                continue
-            self._write(line)
+        mark: bytes | Event | None = b""
+        while mark is not None:
+            lines, mark = self._take()
+            self._drop(self._write(lines))
+            if isinstance(mark, Event):
+                mark.set()
             if self.dropped > told and self._lines.empty():
                 told = self.dropped
                 record = logger.makeRecord(
@@ -136,16 +153,35 @@ class LineWriter(logging.Handler):
                 )
                 self._write(self.format(record).encode() + b"\n")
 
-    def _write(self, line: bytes) -> None:
-        left = memoryview(line)
+    def _take(self) -> tuple[bytes, bytes | Event | None]:
+        """Waits for what there is to write: some lines, and the mark behind them, if there is one."""
+        first = self._held or self._lines.get()
+        self._held = b""
+        if not isinstance(first, bytes):
+            return b"", first
+        lines = first
+        with suppress(Empty):
+            while len(lines) < TOGETHER:
+                found = self._lines.get_nowait()
+                if not isinstance(found, bytes):
+                    return lines, found
+                if len(lines) + len(found) > TOGETHER:
+                    self._held = found
+                    break
+                lines += found
+        return lines, b""
+
+    def _write(self, lines: bytes) -> int:
+        """Writes lines, and says how many of them nobody took."""
+        left = memoryview(lines)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:  # somebody has made it so: it is shared with whoever started us
                 select.select([], [self._descriptor], [])
             except OSError:  # nobody reads any more
-                self._drop()
-                return
+                return bytes(left).count(b"\n")
+        return 0
 
 
 def set_up_logging(level: int = logging.INFO, *, access_log: bool = True, descriptor: int = STANDARD_ERROR) -> None:

@@ -7,7 +7,7 @@ command line sets before it starts them), and whoever is asked gives the sum.
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from time import perf_counter
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -80,6 +80,32 @@ def render_metrics() -> tuple[bytes, str]:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+@cache
+def _find_request(kind: str, status: str) -> tuple[Counter, Histogram]:
+    """The figures of requests of a kind with a status: kept, since finding them takes as long as counting."""
+    return REQUESTS.labels(kind, status), REQUEST_SECONDS.labels(kind)
+
+
+@cache
+def _find_decisions(outcome: str) -> Counter:
+    return DECISIONS.labels(outcome)
+
+
+def count_request(kind: str, status: str, seconds: float) -> None:
+    """Counts a request that was answered. Both labels are of closed lists."""
+    requests, times = _find_request(kind, status)
+    requests.inc()
+    times.observe(seconds)
+
+
+def count_decisions(*, allowed: int, denied: int) -> None:
+    """Counts checks that were answered."""
+    if allowed:
+        _find_decisions("allowed").inc(allowed)
+    if denied:
+        _find_decisions("denied").inc(denied)
 
 
 def count_refusal(status: int) -> None:

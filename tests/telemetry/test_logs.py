@@ -180,3 +180,46 @@ def test_everything_that_a_process_says_goes_the_same_way(pipe: tuple[int, int])
         logger.propagate = propagate
 
     assert [line["event"] for line in lines] == ["ours", "request", "Invalid HTTP request received."]
+
+
+@pytest.mark.parametrize("name", ["Me", None, "\u202e"])
+def test_a_request_is_told_as_a_record_of_it_would_be(pipe: tuple[int, int], name: str | None) -> None:
+    reader, writer = pipe
+    handler = LineWriter(writer)
+    fields: dict[str, object] = {"request": "a-1", "kind": "query", "status": "200", "ms": 0.07, "operation": name}
+
+    handler.emit(make_record("request", "permgate.access", **fields))
+    handler.write_fields("request", fields)
+    handler.flush()
+    written = os.read(reader, 65536)
+    handler.close()
+
+    assert written.isascii()
+    by_record, by_fields = (json.loads(line) for line in written.splitlines())
+    assert list(by_record) == list(by_fields)
+    assert {**by_record, "at": None} == {**by_fields, "at": None}
+    assert len(by_record["at"]) == len(by_fields["at"])
+
+
+def test_lines_are_written_together_and_never_more_than_stays_whole(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, writer = pipe
+    written: list[bytes] = []
+    handler = LineWriter(writer)
+
+    def note(_descriptor: int, lines: memoryview) -> int:
+        written.append(bytes(lines))
+        return len(lines)
+
+    monkeypatch.setattr(os, "write", note)
+    for number in range(300):
+        handler.write_fields("request", {"number": number, "filler": "x" * (number % 90)})
+    handler.write_fields("request", {"number": 300, "filler": "x" * 5000})
+    handler.write_fields("request", {"number": 301})
+    handler.flush()
+    handler.close()
+
+    assert [json.loads(line)["number"] for line in b"".join(written).splitlines()] == list(range(302))
+    assert all(lines.endswith(b"\n") for lines in written)
+    assert [len(lines) > 4096 for lines in written].count(True) == 1  # the one that is longer by itself
