@@ -23,25 +23,39 @@ MAX_CREDENTIAL = 8192  # characters: a JWT that lists groups and roles has some 
 async def authenticate(services: Services, token: str) -> Caller | None:
     """The caller to whom a token belongs: one of ours, or of a configured issuer.
 
-    None for an unknown, expired or revoked one, or of somebody not active. It is looked up anew with every request, so
-    that it ends in every process at once.
+    None for an unknown, expired or revoked one, or of somebody not active. It is looked up anew with every request, in
+    memory where an index has the latest revision there is, so that it ends in every process at once.
     """
     if len(token) > MAX_CREDENTIAL:
         return None
     digest = digest_token(token)
     if digest is None:
         return await _authenticate_assertion(services, token)
+    index = services.index.current()
+    found = None if index is None else index.callers.get(digest)
+    if found is None:
+        found = await _find_token(services, digest)
+        if found is None:
+            return None
+        if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
+            index.callers.keep(digest, found)
+    record, user = found
+    now = services.clock()
+    if not record.is_good(now):
+        return None
+    if services.uses.is_worth_noting(record, now):
+        services.uses.note(record.id, now)
+    return _make_caller(user, token=record.id, expires_at=record.expires_at)
+
+
+async def _find_token(services: Services, digest: str) -> tuple[TokenRecord, User] | None:
+    """The token of a digest, and the active user whose it is."""
     async with services.database.reading(services.catalog) as unit:
         record = await unit.tokens.find_by_digest(digest)
         if record is None or not record.has_digest(digest) or not record.is_good(services.clock()):
             return None
         users = await unit.users.find_by("id", [record.user])
-    if not users or users[0].status is not UserStatus.ACTIVE:
-        return None
-    if services.uses.recall(record).is_worth_noting(services.clock()):
-        services.uses.note(record.id, services.clock())
-    user = users[0]
-    return _make_caller(user, token=record.id, expires_at=record.expires_at)
+    return (record, users[0]) if users and users[0].status is UserStatus.ACTIVE else None
 
 
 async def _authenticate_assertion(services: Services, token: str) -> Caller | None:

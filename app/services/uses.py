@@ -23,6 +23,10 @@ class Uses:
         known = [at for at in (token.last_used_at, self._noted.get(token.id)) if at is not None]
         return replace(token, last_used_at=max(known, default=None))
 
+    def is_worth_noting(self, token: TokenRecord, at: datetime) -> bool:
+        """Whether a use is to be noted, by the last one that is known."""
+        return (self.recall(token) if token.id in self._noted else token).is_worth_noting(at)
+
     def note(self, token: str, at: datetime) -> None:
         """Notes that a token was used."""
         self._noted[token] = at

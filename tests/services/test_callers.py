@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
 from app.domain.errors import ErrorCode, Refused
-from app.domain.tokens import digest_token
+from app.domain.tokens import digest_token, make_token
+from app.services import callers
 from app.services.callers import authenticate, create_first_owner, issue_token, revoke_token
 from app.services.context import Services
-from tests.factories import CURSOR_KEY, Clock, Gateway, Template, each_of, read_database, select
+from tests.factories import CURSOR_KEY, Clock, Gateway, Template, address_of, each_of, read_database, select
+from tests.serving import until
 
 
 async def test_a_token_is_recognised_as_its_owners(world: Gateway) -> None:
@@ -86,6 +89,123 @@ async def test_a_renamed_caller_is_known_by_the_new_name(world: Gateway) -> None
     caller = await authenticate(world.services, secret)
 
     assert caller is not None and caller.user_name == "anna"
+
+
+# ---------------------------------------------------------------------- from memory
+
+
+@pytest.fixture
+async def indexed(world: Gateway) -> Gateway:
+    """The contact centre, its rights in memory."""
+    await world.services.index.start()
+    return world
+
+
+async def settle(gateway: Gateway) -> None:
+    """Waits until the index is the latest."""
+    await until(lambda: gateway.services.index.current() is not None)
+
+
+async def test_who_is_known_is_recognised_without_the_database(indexed: Gateway) -> None:
+    token, secret = await indexed.issue_token("ana")
+    await settle(indexed)
+    first = await authenticate(indexed.services, secret)
+
+    with indexed.counting() as statements:
+        again = await authenticate(indexed.services, secret)
+
+    assert statements == []
+    assert first is not None and first == again
+    assert again.token == token
+
+
+async def test_one_that_another_process_revokes_ends_at_once(indexed: Gateway, tmp_path: Path) -> None:
+    token, secret = await indexed.issue_token("ana")
+    await settle(indexed)
+    assert await authenticate(indexed.services, secret) is not None
+    database = Database(address_of(indexed.path))
+    other = Services(database, indexed.services.program, cursor_key=CURSOR_KEY, clock=indexed.clock)
+
+    await revoke_token(other, "test", token)
+
+    assert await authenticate(indexed.services, secret) is None
+    await settle(indexed)
+    assert await authenticate(indexed.services, secret) is None
+    await other.close()
+
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "ARCHIVED"])
+async def test_one_in_memory_rests_while_its_owner_is_not_active(indexed: Gateway, status: str) -> None:
+    _, secret = await indexed.issue_token("ana")
+    await settle(indexed)
+    assert await authenticate(indexed.services, secret) is not None
+
+    await indexed.mutate("setUserStatus", {"user": {"userName": "ana"}, "status": status})
+    assert await authenticate(indexed.services, secret) is None
+    await settle(indexed)
+    assert await authenticate(indexed.services, secret) is None
+    await indexed.mutate("setUserStatus", {"user": {"userName": "ana"}, "status": "ACTIVE"})
+    assert await authenticate(indexed.services, secret) is not None
+
+
+async def test_one_in_memory_expires_by_the_clock(indexed: Gateway) -> None:
+    _, secret = await indexed.issue_token("ana", expires_at=indexed.clock() + timedelta(hours=1))
+    await settle(indexed)
+
+    indexed.clock.advance(minutes=59, seconds=59)
+    assert await authenticate(indexed.services, secret) is not None
+    with indexed.counting() as statements:
+        assert await authenticate(indexed.services, secret) is not None
+        indexed.clock.advance(seconds=1)
+        assert await authenticate(indexed.services, secret) is None
+    assert statements == []
+
+
+async def test_the_use_of_one_in_memory_is_noted_once_an_hour(indexed: Gateway) -> None:
+    token, secret = await indexed.issue_token("ana")
+    for _ in range(3):
+        indexed.clock.advance(minutes=70)
+        for _ in range(3):
+            await settle(indexed)
+            await authenticate(indexed.services, secret)
+        await indexed.services.uses.finish()
+        (used,) = select(indexed.path, "SELECT last_used_at FROM tokens WHERE id = ?", token)
+        assert str(used[0]).startswith(f"{indexed.clock():%Y-%m-%d %H:%M}")
+
+
+async def test_what_is_nobodys_is_not_kept(indexed: Gateway) -> None:
+    _, secret = await indexed.issue_token("ana")
+    wrong = make_token(bytes(32))
+    await settle(indexed)
+
+    assert await authenticate(indexed.services, wrong) is None
+    await authenticate(indexed.services, secret)
+
+    index = indexed.services.index.current()
+    assert index is not None and list(index.callers) == [digest_token(secret)]
+
+
+async def test_what_was_looked_up_while_something_was_committed_is_not_kept(
+    indexed: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, secret = await indexed.issue_token("ana")
+    await settle(indexed)
+    index, find = indexed.services.index.current(), callers._find_token
+
+    async def find_slowly(services: Services, digest: str) -> Any:
+        found = await find(services, digest)
+        await revoke_token(services, "test", token)
+        return found
+
+    monkeypatch.setattr(callers, "_find_token", find_slowly)
+    await authenticate(indexed.services, secret)
+    monkeypatch.undo()
+
+    assert index is not None and not index.callers
+    assert await authenticate(indexed.services, secret) is None
+
+
+# ---------------------------------------------------------------------- what is kept
 
 
 async def test_of_a_secret_only_its_digest_is_kept(world: Gateway) -> None:
