@@ -6,11 +6,12 @@ counted here does not move when a manual is edited.
 
 import asyncio
 import inspect
+import os
 import re
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,6 +22,7 @@ import httpx
 from graphql import GraphQLNonNull, get_named_type
 from graphql.type import is_composite_type
 from sqlalchemy import Engine, event
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.db.schema import migrate
 from app.db.unit_of_work import Database
@@ -41,6 +43,7 @@ START = datetime(2026, 6, 1, 9, tzinfo=UTC)  # when the clock of every test stan
 FIRST_REVISION = 3  # the template's: the catalog, its owner `olga`, her token
 CURSOR_KEY = bytes(range(32))
 DEFAULTS = Settings()
+INDEXED = os.environ.get("TEST_INDEX") == "on"  # whether every gateway under test answers from an index where it can
 CONTRACT_PRODUCTS = ("core", "pbx", "chatbots")
 
 Answer = dict[str, Any]
@@ -563,11 +566,26 @@ async def open_gateway(
         yield gateway
 
 
+def _catching_up(services: Services, app: ASGIApp) -> ASGIApp:
+    """The application, each request of which finds the index of the latest revision."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(Exception):  # a database that fails, fails the request itself
+            await services.index.catch_up()
+        await app(scope, receive, send)
+
+    return serve
+
+
 @asynccontextmanager
 async def _open_over(
     services: Services, template: Template, place: Place, clock: Clock, settings: Settings = DEFAULTS
 ) -> AsyncIterator[Gateway]:
-    transport = httpx.ASGITransport(app=create_app(services, settings), raise_app_exceptions=False)
+    app: ASGIApp = create_app(services, settings)
+    if INDEXED:
+        await services.index.start()
+        app = _catching_up(services, app)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         try:
             yield Gateway(services, client, place, clock, template.owner, template.token, dict(template.ids))

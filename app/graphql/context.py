@@ -7,7 +7,8 @@ after the field's change was committed, so that what a payload shows is what is 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
+from datetime import datetime
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import strawberry
@@ -20,10 +21,15 @@ from app.domain.holders import UserId
 from app.domain.world import World
 from app.services.context import Reading, Services
 from app.services.history import AsOf, read_past
+from app.services.index import RightsIndex
 from app.services.seeing import Seen
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class Moved(Exception):
+    """Something was committed between the index and the snapshot that an operation is answered from: it begins anew."""
 
 
 class CalledOff(Exception):
@@ -31,11 +37,19 @@ class CalledOff(Exception):
 
 
 class Operation:
-    """The state of one operation."""
+    """The state of one operation.
 
-    def __init__(self, services: Services, caller: Caller) -> None:
+    With `may_index` it is answered from the index as far as that goes; what the index does not have is read from a
+    snapshot of the same revision. Where there is a later one by then, `has_moved` is set, every answer so far is void,
+    and the operation is to be answered anew without.
+    """
+
+    def __init__(self, services: Services, caller: Caller, *, may_index: bool = False) -> None:
         self.services = services
         self.caller = caller
+        self.has_moved = False
+        self._may_index = may_index
+        self._index: RightsIndex | None = None
         self._stack = AsyncExitStack()
         self._reading: Reading | None = None
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
@@ -46,6 +60,26 @@ class Operation:
     @property
     def catalog(self) -> Catalog:
         return self.services.catalog
+
+    @cached_property
+    def now(self) -> datetime:
+        """The moment of this operation."""
+        return self.services.clock()
+
+    def find_index(self) -> RightsIndex | None:
+        """The index of the revision of this operation; None: it is answered from the database alone."""
+        if self._index is None and self._may_index:
+            is_open = self._reading is not None or self._opening is not None
+            self._index = None if is_open else self.services.index.current()
+            self._may_index = self._index is not None
+        return self._index
+
+    @property
+    def revision(self) -> int | None:
+        """The revision that it was answered from so far; None: nothing was read."""
+        if self._reading is not None:
+            return self._reading.revision
+        return None if self._index is None else self._index.revision
 
     async def read(self) -> Reading:
         """The snapshot of this operation, opened when it is first needed.
@@ -62,7 +96,10 @@ class Operation:
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> Reading:
-        reading = await self._stack.enter_async_context(self.services.reading(self.caller))
+        reading = await self._stack.enter_async_context(self.services.reading(self.caller, now=self.now))
+        if self._index is not None and self._index.revision != reading.revision:
+            self.has_moved = True
+            raise Moved
         await reading.load_world()
         self._reading = reading
         return reading
@@ -70,6 +107,7 @@ class Operation:
     async def start_over(self, after: World | None = None) -> None:
         """A new snapshot for what follows; `after` is the world of a dry run, to be seen in place of what is so."""
         await self.close()
+        self.__dict__.pop("now", None)  # what follows is of a later moment
         if after is not None:
             reading = await self.read()
             self._reading = Reading(

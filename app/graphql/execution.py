@@ -36,7 +36,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from app.domain.callers import Caller
 from app.domain.errors import Refused
 from app.domain.outages import Outage, UndecidedCommit
-from app.graphql.context import Operation
+from app.graphql.context import Moved, Operation
 from app.graphql.costs import UNIT_S
 from app.graphql.documents import Documents, Refusals
 from app.graphql.faults import Fault, FaultCode, fault_of, read_outage
@@ -340,10 +340,20 @@ class Executor:
         """
         if admitted.kind is not OperationType.QUERY:
             leaving = None
-        return await _within(admitted.timeout_s, self._answer(services, caller, admitted.execution), leaving=leaving)
+        return await _within(admitted.timeout_s, self._answer(services, caller, admitted), leaving=leaving)
 
-    async def _answer(self, services: Services, caller: Caller, execution: Execution[Any]) -> dict[str, Any]:
-        operation = Operation(services, caller)
+    async def _answer(self, services: Services, caller: Caller, admitted: Admitted) -> dict[str, Any]:
+        """Answers a query from the index, as far as that goes; and from the database alone, where it was overtaken."""
+        is_query = admitted.kind is OperationType.QUERY
+        answer = await self._answer_with(Operation(services, caller, may_index=is_query), admitted.execution)
+        if answer is None:
+            execution = self._bind(self.find_document(admitted.request, caller), admitted.request, caller)
+            answer = await self._answer_with(Operation(services, caller), execution)
+        assert answer is not None, "what is not answered from the index is not overtaken"
+        return answer
+
+    async def _answer_with(self, operation: Operation, execution: Execution[Any]) -> dict[str, Any] | None:
+        """The answer of an execution; None where the operation has moved."""
         execution.context_value = operation
         try:
             result: Any = execution.execute_operation()
@@ -352,7 +362,7 @@ class Executor:
             revision = await _find_revision(operation)
         finally:
             await operation.end()
-        return _show_result(result, revision)
+        return None if operation.has_moved else _show_result(result, revision)
 
     async def listen(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event, none of them read before the last one was taken.
@@ -387,8 +397,12 @@ class Executor:
 
 async def _find_revision(operation: Operation) -> int | None:
     """The revision an answer is of. What was done is told all the same where the database does not answer any more."""
+    if operation.revision is not None:
+        return operation.revision
     try:
         return (await operation.read()).revision
+    except Moved:
+        return None
     except Outage as outage:
         log("an answer is of no revision", level=30, exception=outage)
         return None

@@ -1,6 +1,6 @@
 """Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -82,6 +82,12 @@ class EffectiveRight:
 async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Decision]:
     """Answers in the order of the questions; a fault in one never changes another's answer."""
     return [answer.decision for answer in await answer_many(reading, questions)]
+
+
+async def check_again(reading: Reading, question: CheckAsked) -> Decision:
+    """The decision on a question that was answered before, and is counted as one answer."""
+    (decision,) = await _check_many(reading, [question])
+    return decision
 
 
 async def answer_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Answer]:
@@ -212,31 +218,48 @@ async def evaluate_user(
     return evaluation, evaluation.effective(subject), subject
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rights of a list: those of a system, of a list of nodes, in certain states; None: of any."""
+
+    system: str | None = None
+    nodes: frozenset[str] | None = None
+    states: frozenset[State] | None = None
+
+    def takes(self, permission: Permission, state: State) -> bool:
+        return (
+            (self.system is None or permission.system == self.system)
+            and (self.nodes is None or permission.key in self.nodes)
+            and (self.states is None or state in self.states)
+        )
+
+
+EVERY = Choice()
+
+
 async def list_effective_rights(
-    reading: Reading,
-    user: UserId,
-    circumstances: Circumstances,
-    *,
-    system: str | None = None,
-    nodes: Collection[str] | None = None,
-    states: Collection[State] | None = None,
+    reading: Reading, user: UserId, circumstances: Circumstances, choice: Choice = EVERY
 ) -> list[EffectiveRight]:
-    """Every permission of a user (of a system, of a list of nodes, in certain states), in the order of the catalog."""
+    """Every permission of a user that is chosen, in the order of the catalog."""
     evaluation, effective, _ = await evaluate_user(reading, user, circumstances)
-    wanted = None if nodes is None else frozenset(nodes)
+    return describe_rights(evaluation, effective, user, choice)
+
+
+def describe_rights(
+    evaluation: Evaluation, effective: Effective, holder: str, choice: Choice = EVERY
+) -> list[EffectiveRight]:
+    """Every permission of a holder that is chosen, in the order of the catalog."""
     found = {}
     for permission, value, granted, verdict in list_rights(evaluation, effective):
-        if system not in {None, permission.system} or (wanted is not None and permission.key not in wanted):
-            continue
-        if states is not None and verdict.state not in states:
+        if not choice.takes(permission, verdict.state):
             continue
         asked = None if granted == permission.value_type.bottom else granted
         missing = () if verdict.allowed else name_missing(evaluation, effective, permission, asked, verdict)
         found[permission.key] = EffectiveRight(
-            permission=permission, value=value, granted=granted, state=verdict.state, holder=user, missing=missing,
+            permission=permission, value=value, granted=granted, state=verdict.state, holder=holder, missing=missing,
             evaluation=evaluation,
         )  # fmt: skip
-    return [found[key] for key in reading.catalog.nodes if key in found]
+    return [found[key] for key in evaluation.program.catalog.nodes if key in found]
 
 
 async def list_operations(

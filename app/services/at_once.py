@@ -7,13 +7,12 @@ where there is something to refuse. So every refusal is theirs, to the letter.
 from datetime import datetime
 
 from app.domain.callers import Caller
-from app.domain.decisions import Decision, name_missing, read_question
+from app.domain.decisions import Decision, read_question
 from app.domain.holders import ContractId, User, UserId
 from app.domain.profiles import Standing, name_person
 from app.domain.references import Ref
-from app.domain.rights import list_rights
 from app.domain.sight import Sight
-from app.services.access import CheckAsked, Circumstances, EffectiveRight
+from app.services.access import CheckAsked, Circumstances, EffectiveRight, describe_rights
 from app.services.index import RightsIndex
 from app.telemetry.requests import note_decisions
 
@@ -105,16 +104,7 @@ def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
     """Every permission of a standing, in the order of the catalog. They tell of nobody real, as decisions do."""
     kept: list[EffectiveRight] | None = standing.kept.get(list_effective_rights)
     if kept is None:
-        evaluation, effective = standing.evaluation, standing.effective
-        found = {}
-        for permission, value, granted, verdict in list_rights(evaluation, effective):
-            asked = None if granted == permission.value_type.bottom else granted
-            missing = () if verdict.allowed else name_missing(evaluation, effective, permission, asked, verdict)
-            found[permission.key] = EffectiveRight(
-                permission=permission, value=value, granted=granted, state=verdict.state, holder="", missing=missing,
-                evaluation=evaluation,
-            )  # fmt: skip
-        kept = [found[key] for key in evaluation.program.catalog.nodes if key in found]
+        kept = describe_rights(standing.evaluation, standing.effective, "")
         standing.kept[list_effective_rights] = kept
     return kept
 

@@ -108,8 +108,10 @@ class Services:
             yield from (fresh[start : start + 10] for start in range(0, len(fresh), 10))
 
     @asynccontextmanager
-    async def reading(self, caller: Caller | None = None, *, patient: bool = False) -> AsyncIterator["Reading"]:
-        """Everything that one document reads: one snapshot, one revision, one moment, for one caller.
+    async def reading(
+        self, caller: Caller | None = None, *, patient: bool = False, now: datetime | None = None
+    ) -> AsyncIterator["Reading"]:
+        """Everything that one document reads: one snapshot, one revision, one moment (None: now), for one caller.
 
         A `patient` one is of a job that takes longer than a request may.
 
@@ -118,7 +120,7 @@ class Services:
         async with self.database.reading(self.catalog, patient=patient) as unit:
             revision = await unit.audit.find_last_revision()
             REVISION.set(revision)
-            yield Reading(self, unit, revision=revision, caller=caller)
+            yield Reading(self, unit, revision=revision, caller=caller, now=now)
 
     async def wait_for(self, revision: int) -> int:
         """The latest revision there is, after a bounded wait for this one."""

@@ -61,7 +61,7 @@ class RightsIndex:
     """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
 
     `records` and `callers` are what was read from the database and is worth keeping: people by id, and tokens by their
-    digest, with whom they belong to. A token is issued and revoked by a revision that names that person. What is kept here
+    digest, with whom they belong to. A token is issued and revoked by a revision that names that person. What is kept
     has to be read after `Indexes.current` gave the index: what was read before may be of an earlier revision.
     """
 
@@ -88,6 +88,10 @@ class RightsIndex:
         if standings is self.standings:
             following._sights.update({who: kept for who, kept in self._sights.items() if who not in touched})
         return following
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.program.catalog
 
     @property
     def directory(self) -> World:

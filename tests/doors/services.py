@@ -100,7 +100,8 @@ class ServicesDoor:
             user = await user_services.find_user(reading, Ref.of("user_name", ask.user))
             assert user is not None
             if isinstance(node, Permission):
-                (right,) = await access.list_effective_rights(reading, user.id, circumstances, nodes=[node.key])
+                choice = access.Choice(nodes=frozenset([node.key]))
+                (right,) = await access.list_effective_rights(reading, user.id, circumstances, choice)
                 if ask.at_least is None:
                     assert (right.value != node.value_type.bottom) is answer.allowed
             else:

@@ -24,7 +24,7 @@ from app.graphql.inputs import (
     read_ref,
 )
 from app.graphql.scalars import Revision
-from app.graphql.types.decisions import Decision, load_decision
+from app.graphql.types.decisions import Decision, load_decision, load_decisions
 from app.graphql.types.rows import show_user
 from app.graphql.types.users import AtLeastArgument, TargetArgument, User
 from app.graphql.types.values import RightValueInput, read_value_input
@@ -66,7 +66,7 @@ class Viewer:
         return user
 
     @strawberry.field(description="Decision for the caller.")
-    async def can(
+    def can(
         self,
         info: Info,
         node: Annotated[str, strawberry.argument(description="The key of the permission or operation.")],
@@ -78,7 +78,7 @@ class Viewer:
             user=Ref("id", self.caller), node=node, at_least=read_value_input(at_least),
             contract=read_optional_ref(contract), target=read_optional_ref(target),
         )  # fmt: skip
-        return await load_decision(info, question)
+        return load_decision(info, question)
 
 
 @strawberry.type
@@ -92,23 +92,21 @@ class AccessQueries:
         return Revision((await info.context.read()).revision)
 
     @strawberry.field(description=f"May this user do this? {OPERATIONS['check']}")
-    async def check(
+    def check(
         self, info: Info, input: Annotated[CheckInput, strawberry.argument(description="The question.")]
     ) -> Decision:
-        return await load_decision(info, _read_question(input))
+        return load_decision(info, _read_question(input))
 
     @strawberry.field(
         description=f"Many questions, at most {access.MAX_CHECKS}; answers keep the order; a fault in one question's "
         f"content never changes another's answer. {OPERATIONS['checkMany']}"
     )
-    async def check_many(
+    def check_many(
         self, info: Info, inputs: Annotated[list[CheckInput], strawberry.argument(description="The questions.")]
     ) -> list[Decision]:
         if len(inputs) > access.MAX_CHECKS:
             raise Fault(f"{len(inputs)} questions; at most {access.MAX_CHECKS} at once")
-        questions = [_read_question(question) for question in inputs]
-        answers = await access.answer_many(await info.context.read(), questions)
-        return [Decision.of(answer.decision, answer.reading) for answer in answers]
+        return load_decisions(info, [_read_question(question) for question in inputs])
 
 
 def _read_question(given: CheckInput) -> access.CheckAsked:

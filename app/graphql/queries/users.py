@@ -1,16 +1,25 @@
 """Users by reference and in pages."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
 from app.domain.callers import OPERATIONS
 from app.domain.holders import UserKind, UserStatus
+from app.domain.references import Ref
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, RoleRef, TeamRef, UserRef, read_optional_ref, read_ref
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
 from app.graphql.types.users import User, UserConnection, show_users
-from app.services import users
+from app.services import at_once, users
+
+
+async def _load_user(info: Info, named: Ref) -> User | None:
+    user = await users.find_user(await info.context.read(), named)
+    index = info.context.find_index()
+    if index is not None and user is not None:
+        index.records.keep(user.id, user)
+    return None if user is None else User.of(user)
 
 
 @strawberry.input(description="Which users; every condition given must hold.")
@@ -30,9 +39,11 @@ class UserFilter:
 @strawberry.type
 class UserQueries:
     @strawberry.field(description=f"A user; null: not there, or not yours. {OPERATIONS['user']}")
-    async def user(self, info: Info, ref: Annotated[UserRef, strawberry.argument(description="Who.")]) -> User | None:
-        user = await users.find_user(await info.context.read(), read_ref(ref))
-        return None if user is None else User.of(user)
+    def user(self, info: Info, ref: Annotated[UserRef, strawberry.argument(description="Who.")]) -> User | None:
+        named = read_ref(ref)
+        index = info.context.find_index()
+        user = None if index is None else at_once.find_user(index, info.context.caller, named, info.context.now)
+        return cast("User | None", _load_user(info, named)) if user is None else User.of(user)
 
     @strawberry.field(description=f"Users by user name. {OPERATIONS['users']}")
     async def users(

@@ -1,6 +1,9 @@
 """Decisions, effective rights, and why they are what they are (SEMANTICS section 5)."""
 
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, cast
 
 import strawberry
 
@@ -29,8 +32,11 @@ from app.graphql.types.nodes import Node
 from app.graphql.types.requirements import show_requirement
 from app.graphql.types.rows import show_contract, show_permission
 from app.graphql.types.values import RightValue, SwitchValue, show_value
-from app.services import access
+from app.services import access, at_once
 from app.services.context import Reading
+from app.services.index import RightsIndex
+
+Again = Callable[[], Coroutine[Any, Any, list[access.EffectiveRight]]]
 
 
 @strawberry.type(
@@ -75,13 +81,14 @@ class EffectiveRight:
     granted: RightValue = strawberry.field(description="What was granted, before limits and requirements.")
     state: State = strawberry.field(description="How what was granted stands.")
     right: strawberry.Private[access.EffectiveRight]
+    again: strawberry.Private[Again | None] = None  # reads it from the database, where the index gave it
 
     @classmethod
-    def of(cls, right: access.EffectiveRight) -> "EffectiveRight":
+    def of(cls, right: access.EffectiveRight, again: Again | None = None) -> "EffectiveRight":
         value_type = right.permission.value_type
         return cls(
             value=show_value(value_type, right.value), granted=show_value(value_type, right.granted),
-            state=right.state, right=right,
+            state=right.state, right=right, again=again,
         )  # fmt: skip
 
     @strawberry.field(description="The permission.")
@@ -96,8 +103,17 @@ class EffectiveRight:
 
     @strawberry.field(description="The paths by which it is reached, at most 100.")
     def contributions(self) -> list[Contribution]:
-        catalog, permission = self.right.catalog, self.right.permission
-        return [Contribution.of(catalog, permission, path) for path in self.right.contributions()]
+        if self.again is not None:
+            return cast("list[Contribution]", self._contribute_anew(self.again))
+        return _show_contributions(self.right)
+
+    async def _contribute_anew(self, again: Again) -> list[Contribution]:
+        found = {right.permission.key: right for right in await again()}
+        return _show_contributions(found[self.right.permission.key])
+
+
+def _show_contributions(right: access.EffectiveRight) -> list[Contribution]:
+    return [Contribution.of(right.catalog, right.permission, path) for path in right.contributions()]
 
 
 @strawberry.type(description="What must go with a yes. `kind` is MASK, FILTER_TAGS, FILTER_ROLE or SCOPE.")
@@ -255,9 +271,12 @@ class Decision:
     evaluated_at: datetime = strawberry.field(description="The moment it is about.")
     decision: strawberry.Private[domain.Decision]
     known_in: strawberry.Private[Catalog]
+    question: strawberry.Private[access.CheckAsked | None] = None  # of one that the index answered
 
     @classmethod
-    def of(cls, decision: domain.Decision, reading: Reading) -> "Decision":
+    def of(
+        cls, decision: domain.Decision, known: Reading | RightsIndex, question: access.CheckAsked | None = None
+    ) -> "Decision":
         return cls(
             allowed=decision.allowed,
             state=decision.state,
@@ -266,10 +285,11 @@ class Decision:
                 Obligation(kind=o.kind, fields=list(o.fields), values=list(o.values), keep=o.keep)
                 for o in decision.obligations
             ],
-            revision=Revision(reading.revision),
+            revision=Revision(known.revision),
             evaluated_at=decision.evaluated_at,
             decision=decision,
-            known_in=reading.catalog,
+            known_in=known.catalog,
+            question=question,
         )
 
     @strawberry.field(description="What was asked. Null when the question names no known node; then `errors` says so.")
@@ -298,11 +318,47 @@ class Decision:
         return [show_requirement(self.known_in, requirement) for requirement in self.decision.missing]
 
     @strawberry.field(description="Why, and what would change it.")
-    def explanation(self) -> Explanation:
+    def explanation(self, info: Info) -> Explanation:
+        if self.question is not None:  # the index knows no rows: they are read
+            return cast("Explanation", self._explain_anew(info, self.question))
         return Explanation(decision=self.decision, known_in=self.known_in)
 
+    async def _explain_anew(self, info: Info, question: access.CheckAsked) -> Explanation:
+        decision = await access.check_again(await info.context.read(), replace(question, at=self.evaluated_at))
+        return Explanation(decision=decision, known_in=self.known_in)
 
-async def load_decision(info: Info, question: access.CheckAsked) -> Decision:
+
+def load_decision(info: Info, question: access.CheckAsked) -> Decision:
+    """The decision of one question: at once where the index has it, else something to be waited for."""
+    index = info.context.find_index()
+    if index is not None:
+        decision = at_once.decide(index, info.context.caller, question, info.context.now)
+        if decision is not None:
+            return Decision.of(decision, index, question)
+    return cast("Decision", _load_decision(info, question))
+
+
+def load_decisions(info: Info, questions: list[access.CheckAsked]) -> list[Decision]:
+    """The decisions of many questions, all of them at once or all to be waited for."""
+    index = info.context.find_index()
+    if index is not None:
+        found = []
+        for question in questions:
+            decision = at_once.decide(index, info.context.caller, question, info.context.now)
+            if decision is None:
+                break
+            found.append(Decision.of(decision, index, question))
+        else:
+            return found
+    return cast("list[Decision]", _load_decisions(info, questions))
+
+
+async def _load_decisions(info: Info, questions: list[access.CheckAsked]) -> list[Decision]:
+    answers = await access.answer_many(await info.context.read(), questions)
+    return [Decision.of(answer.decision, answer.reading) for answer in answers]
+
+
+async def _load_decision(info: Info, question: access.CheckAsked) -> Decision:
     """The decision of one question; questions asked at the same time are answered together."""
 
     async def load(questions: list[access.CheckAsked]) -> list[Decision]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -39,7 +39,7 @@ from app.graphql.types.names import (
     TeamMembershipType,
 )
 from app.graphql.types.values import RightValueInput, read_value_input
-from app.services import access, users
+from app.services import access, at_once, users
 
 SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
 NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
@@ -139,7 +139,7 @@ class User(Holder):
         description="Their effective value of every permission, and how each stands, in catalog order. "
         f"{OPERATIONS['User.effectiveRights']}"
     )
-    async def effective_rights(
+    def effective_rights(
         self,
         info: Info,
         contract: ContractArgument = None,
@@ -153,17 +153,31 @@ class User(Holder):
         from app.graphql.types.decisions import EffectiveRight
 
         circumstances = access.Circumstances(contract=read_optional_ref(contract), facts=read_facts(facts), at=at)
-        try:
-            reading = await info.context.read_past(read_as_of(as_of), self.record.id)
-            rights = await access.list_effective_rights(
-                reading, self.record.id, circumstances, system=system, nodes=nodes, states=states
-            )
-        except Refused as refused:
-            raise fault_of(refused.errors) from None
-        return [EffectiveRight.of(right) for right in rights]
+        choice = access.Choice(
+            system, None if nodes is None else frozenset(nodes), None if states is None else frozenset(states)
+        )
+        moment, user = read_as_of(as_of), self.record.id
+
+        async def read() -> list[access.EffectiveRight]:
+            try:
+                reading = await info.context.read_past(moment, user)
+                return await access.list_effective_rights(reading, user, circumstances, choice)
+            except Refused as refused:
+                raise fault_of(refused.errors) from None
+
+        async def load() -> list[EffectiveRightType]:
+            return [EffectiveRight.of(right) for right in await read()]
+
+        index = None if moment is not None else info.context.find_index()
+        if index is not None:
+            standing = at_once.stand(index, info.context.caller, user, circumstances, info.context.now)
+            if standing is not None:
+                rights = at_once.list_effective_rights(standing)
+                return [EffectiveRight.of(r, read) for r in rights if choice.takes(r.permission, r.state)]
+        return cast("list[EffectiveRightType]", load())
 
     @strawberry.field(description=f"Decision for a permission or an operation. {OPERATIONS['User.can']}")
-    async def can(
+    def can(
         self,
         info: Info,
         node: Annotated[str, strawberry.argument(description="The key of the permission or operation.")],
@@ -176,9 +190,7 @@ class User(Holder):
     ) -> DecisionType:
         from app.graphql.types.decisions import load_decision
 
-        if as_of is None:
-            await info.context.look(self.record.id)
-        return await load_decision(
+        return load_decision(
             info,
             access.CheckAsked(
                 user=Ref("id", self.record.id), node=node, at_least=read_value_input(at_least),
