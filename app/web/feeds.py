@@ -6,7 +6,7 @@ JSON Lines, progress line by line and that object at the end. Plans are applied 
 
 import asyncio
 import re
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from time import monotonic
@@ -22,6 +22,7 @@ from app.domain.callers import Caller
 from app.domain.errors import DomainError, ErrorCode, Refused
 from app.domain.outages import Outage
 from app.domain.sync.desired import SyncMode
+from app.graphql.costs import REQUEST, weigh
 from app.graphql.faults import FaultCode
 from app.services.context import Services
 from app.services.sync.feeds import Feed
@@ -35,9 +36,10 @@ from app.services.sync.planning import (
 )
 from app.services.writing import IdempotencyKey
 from app.telemetry import log
+from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_request
 from app.web.outages import write_outage
-from app.web.protocol import JSON, ProtocolFault, write_answer, write_fault
+from app.web.protocol import CODES, JSON, ProtocolFault, write_answer, write_fault
 from app.web.sync_answers import show_answer, show_refusals
 from app.web.uploads import Upload
 
@@ -45,7 +47,8 @@ JSON_LINES = "application/x-ndjson"
 PARAMETERS = ("mode", "takeOver", "maxRemovals", "resume")
 TICK_S = 1.0  # between two words of how far it is: often enough for a bar, and for a proxy that cuts what is silent
 IDLE_S = 60.0  # without a byte of the feed, after which it is given up
-MAX_UPLOADS = 8  # feeds that are received at a time, each on disk: jobs are few, and more are a fault of one of them
+COST = REQUEST + weigh("Mutation.planSync")  # in units, before a byte has come
+BYTES_A_UNIT = 1024  # of a feed, beside that: a long one would use up more, but those are worked out one by one
 _MEDIA_TYPES = "application/x-ndjson, application/jsonl, text/csv, application/yaml or application/json"
 
 
@@ -87,14 +90,13 @@ class _Job:
 class FeedEndpoint:
     """`/sync/{source}`, for POST alone."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, admission: Admission) -> None:
         self.services = services
-        self._planning = asyncio.Semaphore(1)  # a plan takes a processor and memory of its own: one after another
-        self._uploads = 0
+        self.admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        with ExitStack() as left_behind:
+        async with AsyncExitStack() as left_behind:
             try:
                 job = await self._begin(request, left_behind)
                 told = _Told(send, in_lines=_wants_lines(request))
@@ -106,12 +108,13 @@ class FeedEndpoint:
 
     # ------------------------------------------------------------------ before a byte is read
 
-    async def _begin(self, request: Request, left_behind: ExitStack) -> _Job:
+    async def _begin(self, request: Request, left_behind: AsyncExitStack) -> _Job:
         """Everything that can be said no to by the head of the request alone."""
         async with _turning():
             if request.method != "POST":
                 raise ProtocolFault(405, "use POST", {"allow": "POST"})
             caller = await authenticate_request(self.services, request)
+            self.admission.pay(caller, COST)
             feed_format, packed = _read_media_type(request)
             options = _read_options(request)
             key = _read_key(request)
@@ -119,15 +122,9 @@ class FeedEndpoint:
             limit = self.services.max_feed
             if int(request.headers.get("content-length", "0")) > limit:
                 raise ProtocolFault(413, f"a feed has at most {limit} bytes", {"connection": "close"})
-            if self._uploads >= MAX_UPLOADS:
-                raise ProtocolFault(503, "too many feeds at a time: come back", {"retry-after": "30"})
-            self._uploads += 1
-            left_behind.callback(self._end_upload)
+            await left_behind.enter_async_context(self.admission.take_upload(caller))
             upload = left_behind.enter_context(Upload(limit, packed=packed))
             return _Job(caller=caller, format=feed_format, options=options, key=key, upload=upload)
-
-    def _end_upload(self) -> None:
-        self._uploads -= 1
 
     # ------------------------------------------------------------------ the feed
 
@@ -157,18 +154,16 @@ class FeedEndpoint:
     async def _plan(self, request: Request, job: _Job) -> dict[str, Any]:
         async with _turning():
             await self._receive(request, job.upload)
+            self.admission.charge(job.caller, job.upload.size // BYTES_A_UNIT)
             caller = await authenticate_request(self.services, request)  # it may have taken hours
             feed, options = Feed(job.format, job.upload, job.upload.size), job.options
             if job.key is not None:
                 fingerprint = await asyncio.to_thread(fingerprint_feed, feed, options)
                 options = replace(options, idempotency=IdempotencyKey(job.key, fingerprint))
-            if self._planning.locked():
-                job.enter("waiting")
-            async with self._planning:
-                job.upload.read = 0
-                answer = await plan_sync(
-                    self.services, caller, feed, options=options, progress=lambda phase: job.enter(phase.value)
-                )
+            job.upload.read = 0
+            answer = await plan_sync(
+                self.services, caller, feed, options=options, progress=lambda phase: job.enter(phase.value)
+            )
             if answer.run is None:
                 raise Refused(answer.errors)
             return await show_answer(self.services, caller, answer)
@@ -263,8 +258,11 @@ class _turning:  # noqa: N801  # read as `async with turning`
 
 def _refuse(error: Exception) -> Response:
     if isinstance(error, ProtocolFault):
-        code = FaultCode.UNAUTHENTICATED if error.status == 401 else FaultCode.BAD_REQUEST
+        code = CODES.get(error.status, FaultCode.BAD_REQUEST)
         return write_fault(error.status, code, error.message, headers=error.headers)
+    if isinstance(error, Held):
+        answer = {"errors": [one.formatted for one in error.errors]}
+        return write_answer(answer, JSON, status=error.status, headers={"retry-after": str(error.retry_after)})
     if isinstance(error, Refused):
         return _refuse_plan(error.errors)
     if isinstance(error, Outage):

@@ -15,11 +15,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.graphql.execution import BESIDE, Request
+from app.graphql.faults import FaultCode
 from app.settings import Limits
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
+CODES = {401: FaultCode.UNAUTHENTICATED, 429: FaultCode.REQUEST_RATE_LIMITED}  # others are BAD_REQUEST
 MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
 MAX_DIGITS = 19  # of a number: those of 64 bits have no more
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep

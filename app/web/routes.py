@@ -25,6 +25,7 @@ from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
 from app.web.outages import LATER, find_status, write_outage
 from app.web.protocol import (
+    CODES,
     EVENT_STREAM,
     JSON,
     ProtocolFault,
@@ -39,7 +40,6 @@ from app.web.sockets import SocketEndpoint
 from app.web.streams import EventStream, write_events
 
 QUERIES = frozenset({OperationType.QUERY})
-CODES = {401: FaultCode.UNAUTHENTICATED, 429: FaultCode.REQUEST_RATE_LIMITED}
 
 
 @asynccontextmanager
@@ -135,13 +135,13 @@ def make_routes(services: Services, settings: Settings, connections: Connections
     executor = executor.under(make_policy(settings, executor))
     admission = Admission(services, executor, settings.limits)
     endpoint = GraphQLEndpoint(services, admission, connections)
-    scim = ScimEndpoint(services)
+    scim = ScimEndpoint(services, admission)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint.__call__, methods=methods),
         WebSocketRoute("/graphql", SocketEndpoint(services, admission, settings, connections).serve),
         Route("/scim/v2", scim.__call__, methods=methods),
         Route("/scim/v2/{path:path}", scim.__call__, methods=methods),
-        Route("/sync/{source:path}", FeedEndpoint(services)),
+        Route("/sync/{source:path}", FeedEndpoint(services, admission)),
     ]
     return routes + (graphiql_routes() if settings.graphiql else [])

@@ -251,7 +251,8 @@ async def test_there_is_a_word_every_now_and_then_while_nothing_changes(
     assert answer["run"]["status"] == "PLANNED"
 
 
-async def test_one_feed_is_planned_after_another(world: Gateway) -> None:
+async def test_one_long_feed_is_planned_after_another(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "LONG", 1)
     responses = await asyncio.gather(*(send(world, PEOPLE, accept=LINES, source=f"s{n}") for n in range(3)))
 
     answers = [[json.loads(line) for line in response.text.splitlines()] for response in responses]
@@ -421,21 +422,6 @@ async def test_a_feed_that_becomes_too_long_is_left_off(
     assert messages[0]["status"] == 413
     assert await count_runs(world) == 0
     assert uploads_on(disk) == 0
-
-
-async def test_only_so_many_come_at_a_time(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "MAX_UPLOADS", 1)
-    others: list[list[Message]] = []
-
-    async def send_another() -> None:
-        others.append(await stream(world, [nothing_is_read]))
-
-    messages = await stream(world, [PEOPLE, send_another])
-
-    assert messages[0]["status"] == 200
-    assert others[0][0]["status"] == 503
-    assert dict(others[0][0]["headers"])[b"retry-after"] == b"30"
-    assert (await planned(world))["run"]["creates"] == 3  # there is room again
 
 
 async def test_a_feed_that_stands_still_is_given_up(

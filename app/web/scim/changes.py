@@ -24,21 +24,21 @@ from app.web.scim.wire import check_match, read_content, write_nothing
 
 async def create_user(asking: Asking) -> Response:
     """Makes a user, or brings back one who had left."""
-    content = await read_content(asking.request)
+    content = read_content(asking.request, asking.body)
     written = await _write_person(asking, None, lambda _nobody: read_person(content, None, asking.source))
     return await _answer_user(asking, written.subject or "", status=201)
 
 
 async def replace_user(asking: Asking, user: str) -> Response:
     """Replaces a user: what is given is complete, what is left out is as it was."""
-    content = await read_content(asking.request)
+    content = read_content(asking.request, asking.body)
     await _write_person(asking, user, lambda seen: read_person(content, seen, asking.source))
     return await _answer_user(asking, user)
 
 
 async def patch_user(asking: Asking, user: str) -> Response:
     """Changes a user by operations."""
-    operations = read_operations(Person, await read_content(asking.request))
+    operations = read_operations(Person, read_content(asking.request, asking.body))
     await _write_person(asking, user, lambda seen: patch_person(_there(seen), operations, asking.source))
     return await _answer_user(asking, user)
 
@@ -89,21 +89,21 @@ async def _answer_user(asking: Asking, user: str, *, status: int = 200) -> Respo
 
 async def create_group(asking: Asking) -> Response:
     """Makes a team, or brings back one of this source that was archived."""
-    content = await read_content(asking.request)
+    content = read_content(asking.request, asking.body)
     written = await _write_team(asking, None, lambda _nothing: read_group(content, None))
     return await _answer_group(asking, written.subject or "", status=201)
 
 
 async def replace_group(asking: Asking, team: str) -> Response:
     """Replaces a team: members that are given are all of this source, left out they are as they were."""
-    content = await read_content(asking.request)
+    content = read_content(asking.request, asking.body)
     await _write_team(asking, team, lambda seen: read_group(content, seen))
     return await _answer_group(asking, team)
 
 
 async def patch_group_by(asking: Asking, team: str) -> Response:
     """Changes a team by operations."""
-    operations = read_operations(Group, await read_content(asking.request))
+    operations = read_operations(Group, read_content(asking.request, asking.body))
 
     def decide(seen: TeamSeen | None) -> TeamAsked:
         assert seen is not None, "what is patched is there"

@@ -7,7 +7,6 @@ from typing import Any
 from scim2_models import Context
 
 from app.web.scim.resources import GROUP, USER, Group, Person
-from app.web.scim.wire import LIMITS
 
 _CONFIG = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
@@ -16,12 +15,12 @@ MAX_COUNT = 200  # resources in one page: what identity providers ask for at mos
 DEFAULT_COUNT = 100
 
 
-def describe_service(base: str) -> dict[str, Any]:
-    """The `ServiceProviderConfig`."""
+def describe_service(base: str, *, most_bytes: int) -> dict[str, Any]:
+    """The `ServiceProviderConfig`; `most_bytes` of one request."""
     return {
         "schemas": [_CONFIG],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": LIMITS.max_body_bytes},
+        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": most_bytes},
         "filter": {"supported": True, "maxResults": MAX_COUNT},
         "changePassword": {"supported": False},
         "sort": {"supported": False},

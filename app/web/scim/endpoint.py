@@ -1,8 +1,10 @@
 """`/scim/v2`: which address and method is answered by what, and every refusal in the words of SCIM."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 
+from graphql import OperationType
 from pydantic import ValidationError
 from scim2_models import SCIMException
 from starlette.requests import Request
@@ -10,12 +12,14 @@ from starlette.responses import Response
 
 from app.domain.errors import Refused
 from app.domain.outages import Outage, UndecidedCommit
+from app.graphql.costs import MUTATION, REQUEST
 from app.services.context import Services
 from app.services.scim import list_roles
 from app.telemetry import log
+from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_request
 from app.web.outages import LATER, log_outage, status_of
-from app.web.protocol import ProtocolFault
+from app.web.protocol import ProtocolFault, receive_body
 from app.web.scim import changes, queries
 from app.web.scim.discovery import describe_schemas, describe_service, describe_types
 from app.web.scim.faults import ScimFault, no_such, read_refusals, read_scim_error
@@ -29,8 +33,9 @@ Answer = Callable[[Asking], Awaitable[Response]]
 class ScimEndpoint:
     """Everything below `/scim/v2`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, admission: Admission) -> None:
         self.services = services
+        self.admission = admission
 
     async def __call__(self, request: Request) -> Response:
         media_type = choose_media_type(request.headers.get("accept"))
@@ -40,6 +45,8 @@ class ScimEndpoint:
             fault = found
         except ProtocolFault as refused:
             fault = ScimFault(refused.status, refused.message, headers=refused.headers)
+        except Held as held:
+            fault = ScimFault(held.status, str(held), headers={"retry-after": str(held.retry_after)})
         except Refused as refused:
             fault = read_refusals(refused.errors)
         except (SCIMException, ValidationError) as error:
@@ -55,17 +62,25 @@ class ScimEndpoint:
 
     async def _answer(self, request: Request, media_type: str) -> Response:
         caller = await authenticate_request(self.services, request)
+        self.admission.pay(caller, 0)  # who owes is told before anything is read
         path = request.path_params.get("path", "")
-        answers = find_answers(path.strip("/").split("/") if path.strip("/") else [])
+        segments = path.strip("/").split("/") if path.strip("/") else []
+        answers = find_answers(segments)
         method = "GET" if request.method == "HEAD" else request.method
         if method not in answers:
             allowed = ", ".join(answers)
             raise ScimFault(405, f"use {allowed} here", headers={"allow": allowed})
+        body = await receive_body(request, self.admission.limits) if method in {"POST", "PUT", "PATCH"} else b""
         asking = Asking(
-            services=self.services, caller=caller, request=request, media_type=media_type,
+            services=self.services, caller=caller, request=request, body=body, media_type=media_type,
             base=request.scope.get("root_path", "") + ROOT, parameters=read_parameters(request),
+            admission=self.admission,
         )  # fmt: skip
-        return await answers[method](asking)
+        is_change = method != "GET" and segments[-1] != ".search"
+        self.admission.pay(caller, REQUEST + MUTATION if is_change else REQUEST)
+        kind = OperationType.MUTATION if is_change else OperationType.QUERY
+        async with self.admission.take_place(caller, kind):  # for nobody whose body still comes
+            return await answers[method](asking)
 
 
 def _tell_of_outage(outage: Outage) -> ScimFault:
@@ -123,18 +138,13 @@ def _searching(answer: Answer) -> Answer:
     """A list that is asked for by a body instead of parameters (RFC 7644, 3.4.3)."""
 
     async def search(asking: Asking) -> Response:
-        content = await read_content(asking.request)
+        content = read_content(asking.request, asking.body)
         if content.get("schemas", [SEARCH]) != [SEARCH]:
             raise ScimFault(400, f"`schemas` of a search is `{SEARCH}` alone", "invalidSyntax")
         given = {name: content[name] for name in PARAMETERS if content.get(name) is not None}
         if not isinstance(given.get("filter", ""), str):
             raise ScimFault(400, "`filter` must be a text", "invalidFilter")
-        return await answer(
-            Asking(
-                services=asking.services, caller=asking.caller, request=asking.request, media_type=asking.media_type,
-                base=asking.base, parameters=given,
-            )
-        )  # fmt: skip
+        return await answer(replace(asking, parameters=given))
 
     return search
 
@@ -147,7 +157,7 @@ def _refusing(detail: str) -> Answer:
 
 
 async def _show_service(asking: Asking) -> Response:
-    return asking.answer(describe_service(asking.base))
+    return asking.answer(describe_service(asking.base, most_bytes=asking.admission.limits.max_body_bytes))
 
 
 async def _show_described(asking: Asking, noun: str, name: str | None = None) -> Response:

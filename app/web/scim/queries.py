@@ -16,6 +16,7 @@ from app.services import scim
 from app.services.context import Reading, Services
 from app.services.provisioning import source_of
 from app.services.scim import PeopleAsked, PersonSeen, TeamSeen
+from app.web.admission import Admission
 from app.web.scim.discovery import DEFAULT_COUNT, MAX_COUNT
 from app.web.scim.faults import ScimFault, no_such
 from app.web.scim.filters import Narrowed, check_filter, check_texts, count_comparisons, find_members_asked, narrow
@@ -30,6 +31,7 @@ PARAMETERS = ("filter", "startIndex", "count", "attributes", "excludedAttributes
 MAX_NAMES = 100  # attributes that are asked for, or left out: a person has some twenty, each with a few parts
 MAX_START = 2**31  # a place in a list: nobody has as many people
 TURN_S = 0.01  # of looking at people one by one, after which others get their turn
+SHOWN = 6  # units of cost of one resource, loaded and spelled out; a member of a group is one more
 MAX_COMPARISONS = 200_000  # of what a filter asks with those looked at one by one: some seconds of a processor
 _PROJECTIONS: Mapping[type, "type[ResponseParameters[Any]]"] = {
     Person: ResponseParameters[Person],
@@ -40,18 +42,27 @@ _SEARCHES: Mapping[type, "type[SearchRequest[Any]]"] = {Person: SearchRequest[Pe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A request of a caller: what every handler is given. `base` is the address of the service without its host."""
+    """A request of a caller: what every handler is given. `base` is the address of the service without its host.
+
+    It holds a place, and has paid for what every request takes: `charge` is told what it takes beside.
+    """
 
     services: Services
     caller: Caller
     request: Request
+    body: bytes
     media_type: str
     base: str
+    admission: Admission
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
         return source_of(self.caller)
+
+    def charge(self, cost: int) -> None:
+        """Takes units of cost from the budget of the caller."""
+        self.admission.charge(self.caller, cost)
 
     def answer(self, content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """An answer in the media type that was asked for."""
@@ -125,6 +136,7 @@ async def get_group(asking: Asking, team: str) -> Response:
         found = await scim.find_team(reading, team, members=wants(asking.parameters, "members"))
     if found is None:
         raise no_such("group", team)
+    asking.charge(len(found.members or ()))
     return _answer_unless_known(asking, show_group(found, asking.base))
 
 
@@ -182,7 +194,7 @@ async def _find_people(
             "add `userName eq` or `externalId eq` to it"
         )
         raise ScimFault(400, detail, "tooMany")
-    _bound_comparisons(matching, total, "users")
+    asking.charge(_count_comparisons(matching, total, "users") + total * SHOWN)
     place, page, turn = 0, list[Person](), monotonic()
     async for one in scim.scan_people(reading, wanted):
         if monotonic() - turn > TURN_S:
@@ -205,6 +217,7 @@ async def list_groups(asking: Asking) -> Response:
         teams = await scim.list_teams(reading)
         if search.filter is not None:
             teams_of = await scim.find_teams_of(reading, asked) if asked else {}
+            asking.charge(_count_comparisons(search.filter, len(teams), "groups"))
             teams = await _find_teams(search.filter, teams, teams_of)
         total = len(teams)
         page: Sequence[TeamSeen] = teams[start - 1 : start - 1 + count]
@@ -217,7 +230,6 @@ async def _find_teams(
     matching: "ScimFilter[Any]", teams: Sequence[TeamSeen], teams_of: Mapping[str, frozenset[str]]
 ) -> Sequence[TeamSeen]:
     """The teams that match; `teams_of`: those of everybody whom the filter names."""
-    _bound_comparisons(matching, len(teams), "groups")
     found, turn = list[TeamSeen](), monotonic()
     for one in teams:
         if monotonic() - turn > TURN_S:
@@ -228,12 +240,13 @@ async def _find_teams(
     return found
 
 
-def _bound_comparisons(matching: "ScimFilter[Any]", total: int, noun: str) -> None:
-    """Raises `ScimFault` where a filter would be held against too much, one by one."""
+def _count_comparisons(matching: "ScimFilter[Any]", total: int, noun: str) -> int:
+    """How much a filter is held against, one by one: about a unit of cost each. Raises `ScimFault` for too much."""
     asked = count_comparisons(matching.ast)
     if total * asked > MAX_COMPARISONS:
         message = f"this filter would ask {asked} things of each of {total} {noun}: ask less at a time"
         raise ScimFault(400, message, "tooMany")
+    return total * asked
 
 
 def _read_search(parameters: Mapping[str, Any], model: type[Any]) -> "SearchRequest[Any]":
@@ -254,6 +267,7 @@ def _read_page(search: "SearchRequest[Any]") -> tuple[int, int]:
 def _answer_page(
     asking: Asking, page: Sequence[Person | Group], total: int, start: int, search: "SearchRequest[Any]"
 ) -> Response:
+    asking.charge(len(page) * SHOWN + sum(len(one.members or ()) for one in page if isinstance(one, Group)))
     resources = [render(one, search) for one in page]
     content = {
         "schemas": [LIST], "totalResults": total, "startIndex": start, "itemsPerPage": len(resources),

@@ -8,13 +8,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.settings import Limits
-from app.web.protocol import JSON, ProtocolFault, read_object, receive_body
+from app.web.protocol import JSON, ProtocolFault, read_object
 from app.web.scim.faults import ScimFault
 
 SCIM = "application/scim+json"
 ROOT = "/scim/v2"
-LIMITS = Limits()  # of a resource, which is small: nobody needs others than these
 
 
 def choose_media_type(accept: str | None) -> str:
@@ -23,8 +21,8 @@ def choose_media_type(accept: str | None) -> str:
     return JSON if JSON in named and SCIM not in named else SCIM
 
 
-async def read_content(request: Request) -> dict[str, Any]:
-    """The JSON object that a request carries. Raises `ScimFault`."""
+def read_content(request: Request, body: bytes) -> dict[str, Any]:
+    """The JSON object that a request carries, whose body has come. Raises `ScimFault`."""
     name, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     if name not in {SCIM, JSON}:
         raise ScimFault(415, f"send the request as {SCIM} or {JSON}")
@@ -32,10 +30,6 @@ async def read_content(request: Request) -> dict[str, Any]:
         raise ScimFault(415, "send the request in UTF-8")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ScimFault(415, "send the request uncompressed")
-    try:
-        body = await receive_body(request, LIMITS)
-    except ProtocolFault as fault:
-        raise ScimFault(fault.status, fault.message, headers=fault.headers) from None
     try:
         return read_object(body.decode("utf-8"))
     except (UnicodeDecodeError, ProtocolFault) as fault:
