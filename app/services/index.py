@@ -10,7 +10,7 @@ was taken away before the question was asked.
 """
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -159,9 +159,9 @@ class RightsIndex:
 class Indexes:
     """The latest index, and what keeps it the latest one. Begins with `start`; until then there is none."""
 
-    def __init__(self, database: Database, program: Program) -> None:
+    def __init__(self, database: Database, find_program: Callable[[], Program]) -> None:
         self._database = database
-        self._program = program
+        self._find_program = find_program  # the one in force
         self._signatures = Signatures()
         self._latest: RightsIndex | None = None
         self._sensor: Sensor | None = None
@@ -189,7 +189,8 @@ class Indexes:
         """The index of the latest revision there is; None: there is none, or nobody knows whether it is the latest."""
         if self._latest is None or self._sensor is None:
             return None
-        if self._latest.revision != self._sensor.read_revision():
+        is_current = self._latest.revision == self._sensor.read_revision()
+        if not is_current or self._latest.program is not self._find_program():
             self._wake.set()
             return None
         return self._latest
@@ -220,22 +221,21 @@ class Indexes:
         """Makes the index of the latest revision, if there is a later one than that of the index."""
         assert self._sensor is not None
         async with self._turn:
-            asked_at = monotonic()
-            catalog = self._program.catalog
-            async with self._database.reading(catalog, patient=self._latest is None) as unit:
+            asked_at, program = monotonic(), self._find_program()
+            async with self._database.reading(program.catalog, patient=self._latest is None) as unit:
                 revision = await unit.audit.find_last_revision()
                 known = self._latest
-                if known is None or revision < known.revision:
-                    self._latest = await self._build(unit, revision)
+                if known is None or revision < known.revision or known.program is not program:
+                    self._latest = await self._build(program, unit, revision)
                 elif revision > known.revision:
                     self._latest = await self._advance(known, unit, revision)
             self._sensor.confirm(revision, asked_at=asked_at)
 
-    async def _build(self, unit: ReadingUnit, revision: int) -> RightsIndex:
+    async def _build(self, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
         directory = await unit.worlds.load_directory()
         owners = {contract.owner for contract in directory.contracts.values()}
         people = People.of(await unit.profiles.load(None, self._signatures, owners))
-        return RightsIndex(revision, self._program, people, self._make_standings(directory))
+        return RightsIndex(revision, program, people, self._make_standings(program, directory))
 
     async def _advance(self, known: RightsIndex, unit: ReadingUnit, revision: int) -> RightsIndex:
         """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
@@ -245,7 +245,7 @@ class Indexes:
         if len(touched) < len(subjects):
             directory = await unit.worlds.load_directory()
             if directory != known.directory:
-                standings = self._make_standings(directory)
+                standings = self._make_standings(known.program, directory)
         before, after = (
             {contract.owner for contract in directory.contracts.values()}
             for directory in (known.directory, standings.directory)
@@ -253,12 +253,11 @@ class Indexes:
         touched |= before ^ after
         if len(touched) > MOST_LOADED:
             people = People.of(await unit.profiles.load(None, self._signatures, after))
-            return RightsIndex(revision, self._program, people, standings)
+            return RightsIndex(revision, known.program, people, standings)
         loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, after)}
         people = known.people.changed({user: loaded.get(UserId(user)) for user in touched})
         return known.followed_by(revision, people, standings, touched)
 
-    def _make_standings(self, directory: World) -> Standings:
-        catalog: Catalog = self._program.catalog
+    def _make_standings(self, program: Program, directory: World) -> Standings:
         signatures = self._signatures
-        return Standings(self._program, directory, lambda profile: signatures.read(catalog, profile))
+        return Standings(program, directory, lambda profile: signatures.read(program.catalog, profile))
