@@ -81,6 +81,11 @@ class Operation:
             return self._reading.revision
         return None if self._index is None else self._index.revision
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing was opened, and nothing is being loaded: there is nothing to `end`."""
+        return self._reading is None and self._opening is None and not self._loading
+
     async def read(self) -> Reading:
         """The snapshot of this operation, opened when it is first needed.
 

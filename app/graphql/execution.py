@@ -8,11 +8,11 @@ within a time, and by `app/web/admission.py` within what its caller may take.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from time import thread_time
 from typing import Any, TypeVar
 
@@ -60,6 +60,7 @@ LONG = frozenset({"planSync", "applySync", "verifyAudit"})  # what takes as long
 ANSWERED = frozenset({OperationType.QUERY, OperationType.MUTATION})  # with one answer
 LISTENED = frozenset({OperationType.SUBSCRIPTION})
 T = TypeVar("T")
+Hear = Callable[[], Awaitable["asyncio.Future[None]"]]
 
 
 class RequestFault(Exception):
@@ -331,38 +332,45 @@ class Executor:
     # ------------------------------------------------------------------ running it
 
     async def execute(
-        self, services: Services, caller: Caller, admitted: Admitted, *, leaving: asyncio.Future[None] | None = None
+        self, services: Services, caller: Caller, admitted: Admitted, *, hear: Hear | None = None
     ) -> dict[str, Any]:
-        """The answer to what was admitted, ready to be written.
+        """The answer to what was admitted, ready to be written; at once where there is nothing to wait for.
 
-        Raises `DeadlinePassed` where it took too long. When `leaving` is done nobody waits for the answer any more: a
-        query is called off then, and `Abandoned` raised; a change is brought to its end.
+        Raises `DeadlinePassed` where it took too long. Before something is waited for `hear` is asked for what is done
+        when nobody waits for the answer any more; it raises `Abandoned` if that is so already. A query is called off
+        then, and `Abandoned` raised; a change that has begun is brought to its end.
         """
         if admitted.kind is not OperationType.QUERY:
-            leaving = None
-        return await _within(admitted.timeout_s, self._answer(services, caller, admitted), leaving=leaving)
+            if hear is not None:
+                await hear()
+            operation = Operation(services, caller)
+            return await _within(admitted.timeout_s, self._answer(operation, admitted))
+        operation = Operation(services, caller, may_index=True)
+        result: Any = None
+        try:
+            result = _begin(operation, admitted.execution)
+            if isinstance(result, ExecutionResult) and operation.is_at_rest:
+                index = operation.find_index()
+                if index is not None:
+                    return _show_result(result, index.revision)
+            leaving = None if hear is None else await hear()
+        except BaseException:
+            if iscoroutine(result):
+                result.close()
+            await operation.end()
+            raise
+        return await _within(admitted.timeout_s, self._answer(operation, admitted, result), leaving=leaving)
 
-    async def _answer(self, services: Services, caller: Caller, admitted: Admitted) -> dict[str, Any]:
-        """Answers a query from the index, as far as that goes; and from the database alone, where it was overtaken."""
-        is_query = admitted.kind is OperationType.QUERY
-        answer = await self._answer_with(Operation(services, caller, may_index=is_query), admitted.execution)
+    async def _answer(self, operation: Operation, admitted: Admitted, begun: Any = None) -> dict[str, Any]:
+        """Answers from the index, as far as that goes; and from the database alone, where that was overtaken."""
+        answer = await _finish(operation, admitted.execution, begun)
         if answer is None:
+            services, caller = operation.services, operation.caller
             execution = self._bind(self.find_document(admitted.request, caller), admitted.request, caller)
-            answer = await self._answer_with(Operation(services, caller), execution)
+            operation = Operation(services, caller)
+            answer = await _finish(operation, execution)
         assert answer is not None, "what is not answered from the index is not overtaken"
         return answer
-
-    async def _answer_with(self, operation: Operation, execution: Execution[Any]) -> dict[str, Any] | None:
-        """The answer of an execution; None where the operation has moved."""
-        execution.context_value = operation
-        try:
-            result: Any = execution.execute_operation()
-            if isawaitable(result):
-                result = await result
-            revision = await _find_revision(operation)
-        finally:
-            await operation.end()
-        return None if operation.has_moved else _show_result(result, revision)
 
     async def listen(self, listener: Listener, admitted: Admitted) -> AsyncGenerator[dict[str, Any], None]:
         """The answers to a subscription, one for each event, none of them read before the last one was taken.
@@ -393,6 +401,24 @@ class Executor:
         finally:
             await events.aclose()
             await listener.rest()
+
+
+def _begin(operation: Operation, execution: Execution[Any]) -> Any:
+    """The result of an execution, or what has to be awaited for it."""
+    execution.context_value = operation
+    return execution.execute_operation()
+
+
+async def _finish(operation: Operation, execution: Execution[Any], begun: Any = None) -> dict[str, Any] | None:
+    """The answer of an execution, which may have begun; None where the operation has moved."""
+    try:
+        result = _begin(operation, execution) if begun is None else begun
+        if isawaitable(result):
+            result = await result
+        revision = await _find_revision(operation)
+    finally:
+        await operation.end()
+    return None if operation.has_moved else _show_result(result, revision)
 
 
 async def _find_revision(operation: Operation) -> int | None:

@@ -31,15 +31,30 @@ async def authenticate(services: Services, token: str) -> Caller | None:
     digest = digest_token(token)
     if digest is None:
         return await _authenticate_assertion(services, token)
+    kept = recall_caller(services, token)
+    if kept is not None:
+        return kept
     index = services.index.current()
-    found = None if index is None else index.callers.get(digest)
+    found = await _find_token(services, digest)
     if found is None:
-        found = await _find_token(services, digest)
-        if found is None:
-            return None
-        if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
-            index.callers.keep(digest, found)
-    record, user = found
+        return None
+    if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
+        index.callers.keep(digest, found)
+    return _admit(services, *found)
+
+
+def recall_caller(services: Services, token: str) -> Caller | None:
+    """The caller to whom a token of ours belongs, where that is known without asking the database; else None."""
+    index = services.index.current()
+    digest = None if index is None or len(token) > MAX_CREDENTIAL else digest_token(token)
+    if index is None or digest is None:
+        return None
+    found = index.callers.get(digest)
+    return None if found is None else _admit(services, *found)
+
+
+def _admit(services: Services, record: TokenRecord, user: User) -> Caller | None:
+    """The caller with a token; None where it has expired."""
     now = services.clock()
     if not record.is_good(now):
         return None

@@ -36,7 +36,7 @@ A = TypeVar("A", bound=Outcome)
 Answering = Callable[P, Coroutine[Any, Any, A]]
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-LIMITS = {408: "time", 413: "size", 429: "rate", 503: "capacity"}  # what a status of HTTP says was reached
+LIMITS = {"408": "time", "413": "size", "429": "rate", "503": "capacity"}  # what a status of HTTP says was reached
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # a check, to what is cut off
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, and nobody asks for it
@@ -108,7 +108,7 @@ def count_decisions(*, allowed: int, denied: int) -> None:
         _find_decisions("denied").inc(denied)
 
 
-def count_refusal(status: int) -> None:
+def count_refusal(status: str) -> None:
     """Counts a request refused by a limit, if the status says so."""
     limit = LIMITS.get(status)
     if limit is not None:

@@ -25,7 +25,7 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 
 from app.domain.callers import Caller
-from app.graphql.execution import ANSWERED, Admitted, Executor, Request, RequestFault
+from app.graphql.execution import ANSWERED, Admitted, Executor, Hear, Request, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
 from app.services.buckets import Buckets
@@ -72,16 +72,26 @@ class Admission:
             most, most_of_one=limits.max_caller_concurrency, room=limits.max_waiting, patience_s=limits.max_wait_s
         )  # fmt: skip
 
-    async def admit(self, caller: Caller, request: Request, *, only: frozenset[OperationType] = ANSWERED) -> Admitted:
+    async def admit(
+        self,
+        caller: Caller,
+        request: Request,
+        *,
+        only: frozenset[OperationType] = ANSWERED,
+        hear: Hear | None = None,
+    ) -> Admitted:
         """What is asked, fit to be run and paid for. Raises `RequestFault`.
 
-        What it took to read it is paid for as well, whether it is fit or not.
+        What it took to read it is paid for as well, whether it is fit or not. `hear` is asked before a document is
+        read that was never seen: that takes long.
         """
         self.pay(caller, 0)
         try:
             document = self.executor.recall_document(request, caller)
             if document is None:
                 self._pay_new_document(caller)
+                if hear is not None:
+                    await hear()
             admitted = await self.executor.admit(request, caller, only=only, document=document)
         except Held:
             raise
@@ -96,16 +106,23 @@ class Admission:
         self.pay(caller, admitted.cost)
         return admitted
 
-    async def execute(
-        self, caller: Caller, admitted: Admitted, *, leaving: asyncio.Future[None] | None = None
-    ) -> dict[str, Any]:
+    async def execute(self, caller: Caller, admitted: Admitted, *, hear: Hear | None = None) -> dict[str, Any]:
         """The answer to a query or a mutation, ready to be written. Raises `RequestFault`.
 
-        `leaving` is done when nobody waits for it any more: see `Executor.execute`.
+        `hear` is asked before something is waited for, be it a place or the answer: see `Executor.execute`.
         """
-        await self.executor.wait_for_revision(self.services, admitted)
-        async with self.take_place(caller, admitted.kind):
-            answer = await self.executor.execute(self.services, caller, admitted, leaving=leaving)
+        places = self._places[admitted.kind]
+        if admitted.request.min_revision is None and places.take_now(caller.user):
+            try:
+                answer = await self.executor.execute(self.services, caller, admitted, hear=hear)
+            finally:
+                places.give_back(caller.user)
+        else:
+            if hear is not None:
+                await hear()
+            await self.executor.wait_for_revision(self.services, admitted)
+            async with self.take_place(caller, admitted.kind):
+                answer = await self.executor.execute(self.services, caller, admitted, hear=hear)
         answer["extensions"]["cost"] = self._report(caller, admitted)
         return answer
 

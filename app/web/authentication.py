@@ -7,7 +7,8 @@ from math import ceil
 from starlette.requests import HTTPConnection
 
 from app.domain.callers import Caller
-from app.services.callers import authenticate
+from app.graphql.execution import Hear
+from app.services.callers import authenticate, recall_caller
 from app.services.context import Services
 from app.telemetry.requests import note_actor
 from app.web.protocol import ProtocolFault
@@ -16,15 +17,32 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="permgate"'}
 
 
 async def authenticate_request(services: Services, request: HTTPConnection) -> Caller:
+    """The caller of a request. See `authenticate_head`."""
+    return await authenticate_head(services, request.headers.getlist("authorization"), _find_host(request))
+
+
+async def authenticate_head(
+    services: Services,
+    authorization: Sequence[str],
+    host: str,
+    *,
+    hear: Hear | None = None,
+) -> Caller:
     """The caller of a request. Raises `ProtocolFault` (401), in the same words whatever is wrong with the token.
 
     Who sends one wrong token after another is told to wait (429). Others at the same address, as it may be that of a
     proxy, are served all the same: a good token is one that nobody guesses.
+
+    `hear` is asked before the database is, where that has to be.
     """
-    token = read_token(request.headers.getlist("authorization"))
-    caller = await authenticate(services, token)
+    token = read_token(authorization)
+    caller = recall_caller(services, token)
     if caller is None:
-        wait = note_failure(services, request) if token else 0.0
+        if hear is not None:
+            await hear()
+        caller = await authenticate(services, token)
+    if caller is None:
+        wait = _note_failure(services, host) if token else 0.0
         if wait > 0:
             message = "too many wrong tokens came from this address: try again later"
             raise ProtocolFault(429, message, {"retry-after": str(ceil(wait))})
@@ -39,7 +57,14 @@ def note_failure(services: Services, connection: HTTPConnection) -> float:
     The address is the one of the connection, or what a proxy says that uvicorn was told to trust. Of IPv6 a network of
     64 bits counts as one: whoever has one address of it mostly has them all.
     """
-    host = connection.client.host if connection.client is not None else ""
+    return _note_failure(services, _find_host(connection))
+
+
+def _find_host(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client is not None else ""
+
+
+def _note_failure(services: Services, host: str) -> float:
     try:
         address = ip_address(host)
     except ValueError:

@@ -26,17 +26,18 @@ class Lifecycle:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        """Counts a request for as long as it is answered."""
+    def counting(self) -> "_Counting":
+        """Counts a request for as long as it is answered: `with lifecycle.counting()`."""
+        return _Counting(self)
+
+    def begin(self) -> None:
         self._in_progress += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._in_progress -= 1
-            if not self._in_progress:
-                self._idle.set()
+
+    def end(self) -> None:
+        self._in_progress -= 1
+        if not self._in_progress:
+            self._idle.set()
 
     async def drain(self, seconds: float) -> None:
         """Is not ready from now on, and tells the sockets to leave after so many seconds."""
@@ -53,6 +54,21 @@ class Lifecycle:
                 await self._idle.wait()
         except TimeoutError:
             log("requests did not end", level=40, left=self._in_progress)
+
+
+class _Counting:
+    """One request that is counted."""
+
+    __slots__ = ("_lifecycle",)
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+
+    def __enter__(self) -> None:
+        self._lifecycle.begin()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lifecycle.end()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ An address is told of as the door it belongs to, never as it was sent: there may
 
 from contextlib import ExitStack
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +18,7 @@ from app.web.lifecycle import Lifecycle
 from app.web.outages import write_outage
 from app.web.protocol import write_fault
 
-REQUEST_ID = "x-request-id"
+REQUEST_ID = b"x-request-id"
 DOORS = {"graphql": "graphql", "scim": "scim", "sync": "sync", "graphiql": "ide"}  # by how an address begins
 QUIET = frozenset({"livez", "readyz", "metrics"})
 
@@ -47,10 +47,10 @@ class Observation:
             if message["type"] == "http.response.start":
                 begun = True
                 note.status = str(message["status"])
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = note.request_id or ""
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, (note.request_id or "").encode())]
                 if self.lifecycle.draining:
-                    headers["connection"] = "close"  # so that nobody sends on it in the moment in which we leave
+                    # So that nobody sends on it in the moment in which we leave.
+                    MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
         with self.lifecycle.counting(), observing(note):
@@ -62,7 +62,7 @@ class Observation:
                     raise  # the server cuts the connection: what was sent is not all
                 await _refuse(error)(scope, receive, send_on)
             if not note.is_quiet:
-                count_refusal(int(note.status or 0))
+                count_refusal(note.status)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A socket is a line of its own when it ends; so is each operation on it."""
@@ -90,9 +90,14 @@ def _refuse(error: Exception) -> Response:
 
 
 def _make_note(scope: Scope) -> Note:
-    first = scope["path"].split("/", 2)[1] if scope["path"].startswith("/") else ""
+    kind, is_quiet = _find_door(scope["path"])
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), None)
     return Note(
-        request_id=read_request_id(Headers(scope=scope).get(REQUEST_ID)),
-        kind="probe" if first in QUIET else DOORS.get(first, "other"),
-        is_quiet=first in QUIET,
+        request_id=read_request_id(None if given is None else given.decode("latin-1")), kind=kind, is_quiet=is_quiet
     )
+
+
+def _find_door(path: str) -> tuple[str, bool]:
+    """The door that an address belongs to, and whether nobody is told of who asks there."""
+    first = path.split("/", 2)[1] if path.startswith("/") else ""
+    return "probe" if first in QUIET else DOORS.get(first, "other"), first in QUIET

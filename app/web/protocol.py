@@ -6,17 +6,20 @@ could not be run, 200 once something was.
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import QueryParams
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope
 
 from app.graphql.execution import BESIDE, Request
 from app.graphql.faults import FaultCode
 from app.settings import Limits
+from app.web.beginning import begin
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
@@ -25,10 +28,10 @@ CODES = {401: FaultCode.UNAUTHENTICATED, 429: FaultCode.REQUEST_RATE_LIMITED}  #
 MAX_DOCUMENT_ID = 200  # characters: `sha256:` and 64 digits, or an id of one's own making
 MAX_DIGITS = 19  # of a number: those of 64 bits have no more
 MAX_DEPTH = 64  # brackets within brackets in a body: a document's variables are a few levels deep
-_TOKEN = re.compile(  # a text ends with the body at the latest: one that does not end is not read again and again
-    rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<colon>:)|(?P<number>[0-9]{20,})', re.DOTALL
-)  # a number is told of when it has more digits than any that we take
-
+KEPT = 128  # texts of header fields of which it is known what they say: most clients send one or two
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # one that does not end takes the rest, once
+_LONG_NUMBER = re.compile(rb"[0-9]{20}")  # it has more digits than any that we take
+_BRACKET = re.compile(rb"[\[\]{}]")
 _REVISION = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -42,11 +45,45 @@ class ProtocolFault(Exception):
         super().__init__(message)
 
 
+class Head:
+    """What of the head of a request decides how it is read. Of a field that is given several times the first counts."""
+
+    __slots__ = ("accept", "authorization", "client", "content_encoding", "content_length", "content_type", "method")
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope["method"]
+        self.client: str = scope["client"][0] if scope.get("client") else ""
+        self.authorization: list[str] = []  # as often as it was given
+        found: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                self.authorization.append(value.decode("latin-1"))
+            elif name in _READ:
+                found.setdefault(name, value)
+        accept = found.get(b"accept")
+        self.accept = None if accept is None else accept.decode("latin-1")
+        self.content_type = found.get(b"content-type", b"").decode("latin-1")
+        self.content_encoding = found.get(b"content-encoding", b"identity").decode("latin-1")
+        self.content_length = found.get(b"content-length", b"").decode("latin-1")
+
+    def is_small(self, limits: Limits) -> bool:
+        """Whether a body is announced that is small."""
+        announced = self.content_length
+        if not announced.isdecimal() or len(announced) > MAX_DIGITS:
+            return False
+        return int(announced) <= min(BESIDE, limits.max_body_bytes)
+
+
+_READ = frozenset({b"accept", b"content-type", b"content-encoding", b"content-length"})
+
+
+@lru_cache(KEPT)
 def accepts_events(accept: str | None) -> bool:
     """Whether events are accepted by their name: what takes anything expects one answer."""
     return any(name == EVENT_STREAM and quality > 0 for name, quality in _read_accept(accept or ""))
 
 
+@lru_cache(KEPT)
 def choose_media_type(accept: str | None, *, or_events: bool = False) -> str:
     """The media type of the answer. Raises `ProtocolFault` (406) where none of ours will do.
 
@@ -82,70 +119,81 @@ def _read_accept(accept: str) -> Iterable[tuple[str, float]]:
         yield name, quality
 
 
-async def read_request(request: HttpRequest, limits: Limits) -> Request:
-    """The GraphQL request that a GET or POST carries. Raises `ProtocolFault`.
+def check_post(head: Head) -> None:
+    """Looks at how a POST says that its body is written. Raises `ProtocolFault`.
 
     A browser sends none of them for a foreign page without asking first (a preflight, which is answered with 405): a
     POST has to be JSON, and a GET has no caller without an `Authorization` that no page but ours can know or set.
     """
-    if request.method == "GET":
-        return _read_query_string(request)
-    content_type = request.headers.get("content-type", "")
+    fault = _find_type_fault(head.content_type)
+    if fault is not None:
+        raise ProtocolFault(415, fault)
+    if head.content_encoding.lower() != "identity":
+        raise ProtocolFault(415, "send the request uncompressed")
+
+
+@lru_cache(KEPT)
+def _find_type_fault(content_type: str) -> str | None:
+    """Why a body of this type is not taken."""
     name, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if name != JSON:
-        raise ProtocolFault(415, f"send the request as {JSON}")
+        return f"send the request as {JSON}"
     for parameter in parameters:
         if parameter.startswith("charset=") and parameter[8:].strip('"') not in {"utf-8", "utf8"}:
-            raise ProtocolFault(415, "send the request in UTF-8")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProtocolFault(415, "send the request uncompressed")
-    body = await receive_body(request, limits)
+            return "send the request in UTF-8"
+    return None
+
+
+async def read_post(body: bytes) -> Request:
+    """The GraphQL request of the body of a POST; a long one is read beside the event loop. Raises `ProtocolFault`."""
     return read_body(body) if len(body) <= BESIDE else await asyncio.to_thread(read_body, body)
 
 
 async def receive_body(request: HttpRequest, limits: Limits) -> bytes:
     """The body of a request. Raises `ProtocolFault` where it is too large, or does not come in time."""
-    most, stream = limits.max_body_bytes, request.stream()
-    too_large = ProtocolFault(413, f"a request has at most {most} bytes", {"connection": "close"})
-    announced = request.headers.get("content-length", "")
+    return await receive_all(request.receive, request.headers.get("content-length", ""), limits)
+
+
+async def receive_all(receive: Receive, announced: str, limits: Limits) -> bytes:
+    """The body of a request that announces so many bytes, if it announces any. Raises `ProtocolFault`.
+
+    One that has come already is not waited for.
+    """
+    most = limits.max_body_bytes
     if announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > most):
-        raise too_large  # before the client is told to go on and send it
+        raise _too_large(most)  # before the client is told to go on and send it
+    first = begin(receive())
+    if first.is_done and not first.result.get("more_body"):
+        return _read_message(first.result, 0, most)
     chunks: list[bytes] = []
     size = 0
+    waiting: Awaitable[Message] = first
     try:
         async with asyncio.timeout(limits.body_timeout_s):
             while True:
                 async with asyncio.timeout(limits.receive_timeout_s):
-                    chunk = await anext(stream, None)
-                if chunk is None:
+                    message = await waiting
+                chunks.append(_read_message(message, size, most))
+                size += len(chunks[-1])
+                if not message.get("more_body", False):
                     return b"".join(chunks)
-                size += len(chunk)
-                if size > most:
-                    raise too_large
-                chunks.append(chunk)
+                waiting = receive()
     except TimeoutError:
         raise ProtocolFault(408, "the body of the request did not come in time", {"connection": "close"}) from None
-    except ClientDisconnect:
-        raise ProtocolFault(400, "the request ended before its body did", {"connection": "close"}) from None
 
 
-async def receive_small(request: HttpRequest, limits: Limits) -> None:
-    """Receives a small body ahead of everything else. Raises `ProtocolFault`, as where the client is gone already.
+def _read_message(message: Message, size: int, most: int) -> bytes:
+    """What a message brings of a body of which so many bytes have come."""
+    if message["type"] == "http.disconnect":
+        raise ProtocolFault(400, "the request ended before its body did", {"connection": "close"})
+    chunk: bytes = message.get("body", b"")
+    if size + len(chunk) > most:
+        raise _too_large(most)
+    return chunk
 
-    Whoever sends many requests and waits for none of the answers so takes nothing but a look. A large body has to wait
-    until it is known whose it is.
-    """
-    announced = request.headers.get("content-length", "")
-    if not announced.isdecimal() or len(announced) > MAX_DIGITS or int(announced) > min(BESIDE, limits.max_body_bytes):
-        return
-    await asyncio.sleep(0)  # it is known by then, if the connection has ended
-    try:
-        async with asyncio.timeout(limits.receive_timeout_s):
-            await request.body()
-    except TimeoutError:
-        raise ProtocolFault(408, "the body of the request did not come in time", {"connection": "close"}) from None
-    except ClientDisconnect:
-        raise ProtocolFault(400, "the request ended before its body did", {"connection": "close"}) from None
+
+def _too_large(most: int) -> ProtocolFault:
+    return ProtocolFault(413, f"a request has at most {most} bytes", {"connection": "close"})
 
 
 def read_body(body: bytes) -> Request:
@@ -168,20 +216,16 @@ def _check_bounds(body: bytes) -> int:
 
     Gives how many members its objects have, if it is JSON: each has a colon.
     """
-    depth = members = 0
-    for token in _TOKEN.finditer(body):
-        match token.lastgroup:
-            case "open":
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
-            case "close":
-                depth -= 1
-            case "colon":
-                members += 1
-            case "number":
-                raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
-    return members
+    bare = _TEXT.sub(b'"', body)
+    if _LONG_NUMBER.search(bare) is not None:
+        raise ProtocolFault(400, "the body has a number of more digits than any that is taken")
+    if bare.count(b"{") + bare.count(b"[") > MAX_DEPTH:  # else there is no depth to look for
+        depth = 0
+        for bracket in _BRACKET.findall(bare):
+            depth += 1 if bracket in b"[{" else -1
+            if depth > MAX_DEPTH:
+                raise ProtocolFault(400, f"the body is nested deeper than {MAX_DEPTH} levels")
+    return bare.count(b":")
 
 
 def _check_names(content: object, members: int) -> None:
@@ -246,8 +290,9 @@ def read_payload(payload: object, *, size: int = 0) -> Request:
     return _read_content(payload, size)
 
 
-def _read_query_string(request: HttpRequest) -> Request:
-    parameters = request.query_params
+def read_get(query_string: bytes) -> Request:
+    """The GraphQL request of a GET. Raises `ProtocolFault`."""
+    parameters = QueryParams(query_string)
     for name in ("query", "documentId", "operationName", "variables", "extensions"):
         if len(parameters.getlist(name)) > 1:
             raise ProtocolFault(400, f"`{name}` is given twice")
@@ -265,19 +310,33 @@ def _read_query_string(request: HttpRequest) -> Request:
             except (orjson.JSONDecodeError, RecursionError):
                 raise ProtocolFault(400, f"`{name}` is not JSON") from None
             _check_names(content[name], members)
-    return _read_content(content, len(request.url.query))
+    return _read_content(content, len(query_string))
+
+
+class Written(Response):
+    """A JSON answer that nobody keeps. It is a `Response` whose header fields are put together once."""
+
+    def __init__(self, content: object, media_type: str, status: int, headers: dict[str, str] | None) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = orjson.dumps(content)
+        more = [] if headers is None else [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = [*_FIXED, *more, (b"content-length", b"%d" % len(self.body)), _find_type(media_type)]
+
+
+_FIXED = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"), (b"vary", b"accept"))
+
+
+@lru_cache(KEPT)
+def _find_type(media_type: str) -> tuple[bytes, bytes]:
+    return b"content-type", f"{media_type}; charset=utf-8".encode("latin-1")
 
 
 def write_answer(
     content: object, media_type: str, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """A JSON answer that nobody keeps."""
-    return Response(
-        orjson.dumps(content),
-        status_code=status,
-        media_type=f"{media_type}; charset=utf-8",
-        headers={"cache-control": "no-store", "x-content-type-options": "nosniff", "vary": "accept", **(headers or {})},
-    )
+    return Written(content, media_type, status, headers)
 
 
 def write_fault(

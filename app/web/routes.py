@@ -1,14 +1,12 @@
 """The addresses: GraphQL, its IDE, SCIM, feeds."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from graphql import OperationType
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from app.domain.callers import Caller
 from app.domain.outages import Outage
@@ -19,7 +17,7 @@ from app.graphql.trusted import make_policy
 from app.services.context import Services
 from app.settings import Settings
 from app.web.admission import SOON_S, Admission, Held
-from app.web.authentication import authenticate_again, authenticate_request, read_token
+from app.web.authentication import authenticate_again, authenticate_head, read_token
 from app.web.connections import Connections
 from app.web.feeds import FeedEndpoint
 from app.web.graphiql.pages import graphiql_routes
@@ -28,68 +26,102 @@ from app.web.protocol import (
     CODES,
     EVENT_STREAM,
     JSON,
+    Head,
     ProtocolFault,
     accepts_events,
+    check_post,
     choose_media_type,
-    read_request,
-    receive_small,
+    read_get,
+    read_post,
+    receive_all,
     write_answer,
     write_fault,
 )
 from app.web.sockets import SocketEndpoint
 from app.web.streams import EventStream, write_events
 
+GRAPHQL = "/graphql"
 QUERIES = frozenset({OperationType.QUERY})
 
 
-@asynccontextmanager
-async def _hearing(request: HttpRequest) -> AsyncIterator["asyncio.Future[None]"]:
-    """What is done when the client of a request, whose body has been read, is gone."""
+class Hearing:
+    """Whether the client of a request, whose body has been read, is still there: asked before what takes long.
 
-    async def hear() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+    Whoever sends many requests and waits for none of the answers so takes nothing but a look.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._leaving: asyncio.Future[None] | None = None
+
+    async def __call__(self) -> "asyncio.Future[None]":
+        """Listens from now on: what it gives is done when the client is gone. Raises `Abandoned` if it is already."""
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(self._hear())
+            await asyncio.sleep(0)  # it is known by then, if the connection has ended
+            if self._leaving.done():
+                raise Abandoned
+        return self._leaving
+
+    async def _hear(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    leaving = asyncio.ensure_future(hear())
-    try:
-        yield leaving
-    finally:
-        leaving.cancel()
+    def end(self) -> None:
+        """Listens no more."""
+        if self._leaving is not None:
+            self._leaving.cancel()
 
 
 class GraphQLEndpoint:
-    """`/graphql`: POST for any operation, GET for queries."""
+    """`/graphql`: POST for any operation, GET for queries. An answer that is there at once is waited for by nobody."""
 
     def __init__(self, services: Services, admission: Admission, connections: Connections) -> None:
         self.services = services
         self.admission = admission
         self.connections = connections
 
-    async def __call__(self, request: HttpRequest) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hearing = Hearing(receive)
+        try:
+            response = await self._answer(Head(scope), scope, receive, hearing)
+        finally:
+            hearing.end()
+        await response(scope, receive, send)
+
+    async def _answer(self, head: Head, scope: Scope, receive: Receive, hearing: Hearing) -> Response:
         media_type, only_events = JSON, False
         try:
-            if request.method not in {"GET", "POST"}:
+            if head.method not in {"GET", "POST"}:
                 raise ProtocolFault(405, "use GET or POST", {"allow": "GET, POST"})
-            accept, is_post = request.headers.get("accept"), request.method == "POST"
-            media_type = choose_media_type(accept, or_events=is_post)
+            is_post = head.method == "POST"
+            media_type = choose_media_type(head.accept, or_events=is_post)
             if media_type == EVENT_STREAM:
                 media_type, only_events = JSON, True  # what is refused with a status of HTTP is told in JSON
-            await receive_small(request, self.admission.limits)
-            caller = await authenticate_request(self.services, request)
-            asked = await read_request(request, self.admission.limits)
-            only = (LISTENED | ANSWERED if accepts_events(accept) else ANSWERED) if is_post else QUERIES
-            admitted = await self.admission.admit(caller, asked, only=only)
+            limits = self.admission.limits
+            # A small body is there already, or nearly. A large one has to wait until it is known whose it is.
+            body = await receive_all(receive, head.content_length, limits) if head.is_small(limits) else None
+            hear = None if is_post and body is None else hearing
+            caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear)
+            if is_post:
+                check_post(head)
+                if body is None:
+                    body = await receive_all(receive, head.content_length, limits)
+                asked = await read_post(body)
+                only = LISTENED | ANSWERED if accepts_events(head.accept) else ANSWERED
+            else:
+                asked, only = read_get(scope["query_string"]), QUERIES
+            admitted = await self.admission.admit(caller, asked, only=only, hear=hearing)
             if admitted.kind is OperationType.SUBSCRIPTION:
-                return self._open_stream(request, caller, admitted)
-            async with _hearing(request) as leaving:
-                answer = await self.admission.execute(caller, admitted, leaving=leaving)
+                return self._open_stream(head, caller, admitted)
+            answer = await self.admission.execute(caller, admitted, hear=hearing)
         except Abandoned:
             return Response(status_code=400)  # which nobody hears
         except ProtocolFault as fault:
             code = CODES.get(fault.status, FaultCode.BAD_REQUEST)
             return write_fault(fault.status, code, fault.message, media_type, fault.headers)
         except RequestFault as fault:
-            return self._refuse(request, fault, media_type, only_events=only_events)
+            return self._refuse(head, fault, media_type, only_events=only_events)
         except Outage as outage:
             return write_outage(outage, media_type)
         if only_events:
@@ -97,14 +129,14 @@ class GraphQLEndpoint:
         status = find_status(answer)
         return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
 
-    def _open_stream(self, request: HttpRequest, caller: Caller, admitted: Admitted) -> Response:
-        token = read_token(request.headers.getlist("authorization"))
+    def _open_stream(self, head: Head, caller: Caller, admitted: Admitted) -> Response:
+        token = read_token(head.authorization)
         listener = Listener(self.services, caller, partial(authenticate_again, self.services, token))
         most = self.admission.limits.max_caller_streams
         return EventStream(self.admission, self.connections, listener, admitted, most=most)
 
     @staticmethod
-    def _refuse(request: HttpRequest, fault: RequestFault, media_type: str, *, only_events: bool) -> Response:
+    def _refuse(head: Head, fault: RequestFault, media_type: str, *, only_events: bool) -> Response:
         errors: dict[str, object] = {"errors": [error.formatted for error in fault.errors]}
         if isinstance(fault, Held):
             headers = {"retry-after": str(fault.retry_after)}
@@ -116,7 +148,7 @@ class GraphQLEndpoint:
             return write_events(errors)
         if "revision" in (fault.errors[0].extensions or {}):
             errors["extensions"] = {"revision": fault.errors[0].extensions["revision"]}  # type: ignore[index]  # see above
-        if request.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
+        if head.method == "GET" and fault.errors[0].extensions == {"code": FaultCode.BAD_REQUEST.value}:
             return write_answer(errors, media_type, status=405, headers={"allow": "POST"})
         # The draft lets a JSON answer be 200 even then, and older clients read nothing else.
         return write_answer(errors, media_type, status=200 if media_type == JSON else 400)
@@ -138,8 +170,8 @@ def make_routes(services: Services, settings: Settings, connections: Connections
     scim = ScimEndpoint(services, admission)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
     routes: list[BaseRoute] = [
-        Route("/graphql", endpoint.__call__, methods=methods),
-        WebSocketRoute("/graphql", SocketEndpoint(services, admission, settings, connections).serve),
+        Route(GRAPHQL, endpoint, methods=methods),
+        WebSocketRoute(GRAPHQL, SocketEndpoint(services, admission, settings, connections).serve),
         Route("/scim/v2", scim.__call__, methods=methods),
         Route("/scim/v2/{path:path}", scim.__call__, methods=methods),
         Route("/sync/{source:path}", FeedEndpoint(services, admission)),

@@ -323,7 +323,7 @@ class _Socket:
         except RequestFault as fault:
             current_note().status = "refused"
             if isinstance(fault, Held):
-                count_refusal(fault.status)
+                count_refusal(str(fault.status))
             await self._send_last({"type": "error", "id": id, "payload": _format(fault.errors)}, this)
         except _Gone:
             current_note().status = "gone"

@@ -15,7 +15,7 @@ from app.domain.callers import Caller
 from app.domain.holders import UserId
 from app.graphql import execution
 from app.graphql.context import CalledOff, Operation
-from app.graphql.execution import LISTENED, Abandoned, DeadlinePassed, Request, RequestFault
+from app.graphql.execution import LISTENED, Abandoned, DeadlinePassed, Hear, Request, RequestFault
 from app.graphql.listening import Listener
 from app.main import create_app
 from app.services import users
@@ -75,6 +75,15 @@ async def held(by: Admission, caller: Caller, request: Request = QUERY) -> tuple
     assert error.extensions is not None
     assert error.extensions["retryAfter"] == fault.value.retry_after
     return fault.value.status, error.extensions["code"], fault.value.retry_after
+
+
+def hearing(leaving: "asyncio.Future[None]") -> Hear:
+    """Of a client that leaves when `leaving` is done."""
+
+    async def hear() -> "asyncio.Future[None]":
+        return leaving
+
+    return hear
 
 
 def nothing_is_left(services: Services) -> bool:
@@ -317,7 +326,7 @@ async def test_of_a_document_the_field_after_the_commit_is_called_off(
 async def test_a_query_that_nobody_waits_for_is_called_off(world: Gateway, waiting: Waiting) -> None:
     by, olga = admission(world.services), caller_of(world)
     leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asked = asyncio.create_task(by.execute(olga, await by.admit(olga, TOKENS), leaving=leaving))
+    asked = asyncio.create_task(by.execute(olga, await by.admit(olga, TOKENS), hear=hearing(leaving)))
     await waiting.begun.wait()
 
     leaving.set_result(None)
@@ -334,7 +343,7 @@ async def test_a_change_that_nobody_waits_for_is_brought_to_its_end(world: Gatew
     leaving.set_result(None)
 
     admitted = await by.admit(olga, Request(query=CREATE.replace("ana", "gus")))
-    answer = await by.execute(olga, admitted, leaving=leaving)
+    answer = await by.execute(olga, admitted, hear=hearing(leaving))
 
     assert answer["data"]["createUser"]["errors"] == []
 

@@ -108,7 +108,7 @@ async def test_what_fails_in_a_door_is_an_answer_with_a_reference_and_nothing_in
     async def fail(*_given: object, **_named: object) -> object:
         raise ValueError(MARKER)
 
-    monkeypatch.setattr("app.web.routes.authenticate_request", fail)
+    monkeypatch.setattr("app.web.routes.authenticate_head", fail)
     response = await world.post({"query": "{ revision }"}, x_request_id="abc-2")
 
     assert (response.status_code, response.headers["x-request-id"]) == (500, "abc-2")
