@@ -38,3 +38,12 @@ def slice_sorted(items: Sequence[T], part: Slice, *, key: Callable[[T], tuple[An
         return Page(tuple(chosen), has_next=part.before is not None, has_previous=len(within) > len(chosen))
     chosen = within[: part.limit]
     return Page(tuple(chosen), has_next=len(within) > len(chosen), has_previous=part.after is not None)
+
+
+def cut_found(found: Sequence[T], part: Slice) -> Page[T]:
+    """A page of what was found in the direction of the slice, one more than asked if there are more."""
+    more = len(found) > part.limit
+    found = found[: part.limit]
+    if part.backwards:
+        return Page(tuple(reversed(found)), has_next=part.before is not None, has_previous=more)
+    return Page(tuple(found), has_next=more, has_previous=part.after is not None)

@@ -9,7 +9,8 @@ they have, sorted. Of a person who owns a contract the decision sees who they ar
 it. Questions with facts, targets or another moment are answered by the same stand-ins and not kept.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ from app.domain.windows import find_next_moment
 from app.domain.world import HolderRows, World
 
 Profile = tuple[int, ...]  # flags, then the numbers of its rows, ascending
+Ranked = tuple[bytes, datetime, datetime | None]  # levels, since when, and until when they are those
 OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
 DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
@@ -50,7 +52,6 @@ class Standing:
     subject: Subject
     since: datetime
     until: datetime | None
-    levels: bytes
     decisions: dict[tuple[str, Value | None], Decision] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
 
@@ -86,6 +87,8 @@ class Standings:
         self.world = World(self._people, world.roles, world.teams, world.contracts, self._rows)
         self._evaluations: dict[ContractId | None, tuple[Evaluation, datetime | None]] = {}
         self._found: dict[tuple[Profile, ContractId | None], Standing] = {}
+        self._ranked: dict[ContractId | None, dict[Profile, Ranked]] = {}
+        self._levels: dict[bytes, bytes] = {}  # one object of each
 
     def find(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
         """How a profile stands in a contract now."""
@@ -93,17 +96,49 @@ class Standings:
         if standing is None or not standing.lasts(now):
             if len(self._found) >= STANDINGS_KEPT:
                 self._forget()
-            standing = self._found[profile, contract] = self._work_out(profile, contract, now)
+            subject = Subject(user=self.stand_in(profile, SUBJECT))
+            evaluation, effective, until = self._work_out(subject, contract, now)
+            standing = Standing(evaluation, effective, subject, now, until)
+            self._found[profile, contract] = standing
         return standing
 
-    def _work_out(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
+    def rank(self, profile: Profile, contract: ContractId | None, now: datetime) -> bytes:
+        """For each permission, by its number, the rank of what a profile has: see `rank_levels`.
+
+        They are kept for every profile that anybody asks about, and nothing else of it: half a kilobyte at most.
+        """
+        ranked = self._ranked.get(contract)
+        if ranked is None:
+            ranked = self._ranked[contract] = {}
+        kept = ranked.get(profile)
+        if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
+            with self._standing_in(profile) as subject:
+                _, effective, until = self._work_out(subject, contract, now)
+            levels = rank_levels(self.program, effective)
+            kept = ranked[profile] = self._levels.setdefault(levels, levels), now, until
+        return kept[0]
+
+    def holds(
+        self, profile: Profile, node: Permission | Operation, asked: Value | None, contract: ContractId | None,
+        now: datetime,
+    ) -> bool:  # fmt: skip
+        """Whether a profile has a right, or at least so much of it, by what is known now."""
+        if isinstance(node, Permission) and (asked is None or isinstance(asked, Level)):
+            number = self.program.catalog.number_of[node.key]
+            return self.rank(profile, contract, now)[number] >= (1 if asked is None else asked.rank)
+        with self._standing_in(profile) as subject:
+            evaluation, effective, _ = self._work_out(subject, contract, now)
+            return evaluation.decide(effective, node, asked).allowed
+
+    def _work_out(
+        self, subject: Subject, contract: ContractId | None, now: datetime
+    ) -> tuple[Evaluation, Effective, datetime | None]:
+        """The rights of a stand-in, and until when they stay so though nothing is written."""
         evaluation, until = self._evaluate(contract, now)
-        subject = Subject(user=self.stand_in(profile, SUBJECT))
-        effective = evaluation.effective(subject)
         own = find_next_moment(self.world, {subject.user}, now)
-        moments = [moment for moment in (until, own) if moment is not None]
-        levels = rank_levels(self.program, effective)
-        return Standing(evaluation, effective, subject, now, min(moments, default=None), levels)
+        if own is not None and (until is None or own < until):
+            until = own
+        return evaluation, evaluation.effective(subject), until
 
     def _evaluate(self, contract: ContractId | None, at: datetime) -> tuple[Evaluation, datetime | None]:
         """The evaluation of a contract at a moment, and until when roles, teams and contracts stay as they are then."""
@@ -115,6 +150,17 @@ class Standings:
         if kept is None or kept[0].at < at:
             self._evaluations[contract] = found
         return found
+
+    @contextmanager
+    def _standing_in(self, profile: Profile) -> Iterator[Subject]:
+        """A stand-in who is there for a moment, unless somebody has brought it in for longer."""
+        was_there = len(self._people)
+        person = self.stand_in(profile, SUBJECT)
+        try:
+            yield Subject(user=person)
+        finally:
+            if len(self._people) > was_there:
+                del self._people[person], self._rows[person]
 
     def stand_in(self, profile: Profile, kind: str) -> UserId:
         """The id of somebody who has what a profile has; as `OTHER` somebody else than as `SUBJECT`."""

@@ -12,7 +12,7 @@ from app.domain.errors import DomainError, Duplicate, NotPermitted, Refused
 from app.domain.explanation import Explanation, explain
 from app.domain.fixes import EndRow, GiveRight, GiveRole, JoinTeam, LiftLimit, Suggestion
 from app.domain.holders import Limit, RoleId, User, UserId, UserStatus
-from app.domain.paging import Page, Slice, slice_sorted
+from app.domain.paging import Page, Slice, cut_found, slice_sorted
 from app.domain.references import Ref
 from app.domain.requirements import Requirement
 from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
@@ -326,6 +326,11 @@ async def list_holders(
     sight = await reading.sight()
     if not sight.reaches(Right.VIEW_RIGHTS, found.contract(contract)):
         raise Refused([_refuse_view("Permission.holders")])
+    index = reading.find_index()
+    if index is not None and sight.audience() is None:
+        ids, total = await index.list_holders(known, asked, found.contract(contract), part, reading.now)
+        people = {user.id: user for user in await reading.unit.users.find_by("id", ids)}
+        return cut_found([people[user] for user in ids], part), total
     evaluation = await reading.evaluate(None, found.contract(contract))
     holders = [
         user

@@ -19,7 +19,7 @@ from app.domain.sync.brake import DEFAULT_SHARE
 from app.domain.world import Change, World
 from app.services.buckets import Buckets
 from app.services.feed import Feed
-from app.services.index import Indexes
+from app.services.index import Indexes, RightsIndex
 from app.services.issuers import NO_ISSUERS, Issuers
 from app.services.past import Past
 from app.services.seeing import Seen
@@ -196,6 +196,13 @@ class Reading:
     @property
     def program(self) -> Program:
         return self._program or self.services.program
+
+    def find_index(self) -> RightsIndex | None:
+        """The index of this very revision, if there is one, for what is asked about now."""
+        if self.is_supposed or self.present is not self or self._program is not None:
+            return None
+        index = self.services.index.current()
+        return index if index is not None and index.revision == self.revision else None
 
     async def load_world(self, people: Iterable[UserId] | None = ()) -> World:
         """The world with these people in it (None: everybody), and whoever was asked for before.

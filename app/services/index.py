@@ -14,28 +14,31 @@ from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Generic, TypeVar
 
 from app.db.repositories.profiles import Signatures
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.authority import Authority
-from app.domain.catalog import Catalog
+from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
 from app.domain.ids import PREFIX_OF
+from app.domain.paging import Slice
 from app.domain.people import People
 from app.domain.profiles import SUBJECT, Profile, Standing, Standings
 from app.domain.references import Ref
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.tokens import TokenRecord
+from app.domain.values import Value
 from app.domain.windows import find_next_moment
 from app.domain.world import World
 from app.telemetry import log
 
 MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
+PIECE_S, REST_S = 0.03, 0.005  # of what is worked out in a row, and before what follows: others have a turn
 RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
@@ -106,13 +109,38 @@ class RightsIndex:
 
     def levels(self, user: str, now: datetime, contract: ContractId | None = None) -> bytes:
         """Of every permission, by its number, how much a person has: see `rank_levels`. Nothing of nobody."""
-        standing = self.standing(user, contract, now)
-        return bytes(len(self.program.types)) if standing is None else standing.levels
+        profile = self.people.profile(user)
+        return bytes(len(self.program.types)) if profile is None else self.standings.rank(profile, contract, now)
 
     def allows(self, user: str, number: int, now: datetime, contract: ContractId | None = None, rank: int = 1) -> bool:
         """Whether a person has a permission, by its number: anything of it, or at least the level of a rank."""
         profile = self.people.profile(user)
-        return profile is not None and self.standings.find(profile, contract, now).levels[number] >= rank
+        return profile is not None and self.standings.rank(profile, contract, now)[number] >= rank
+
+    async def list_holders(
+        self,
+        node: Permission | Operation,
+        asked: Value | None,
+        contract: ContractId | None,
+        part: Slice,
+        now: datetime,
+    ) -> tuple[list[UserId], int]:
+        """Those who have a right, or at least so much of it: one more than a slice of them, and how many there are.
+
+        In the order of their user names, or (of a slice from the back) against it. Others have a turn meanwhile: what
+        was asked about for the first time is worked out for every profile.
+        """
+        is_wanted: dict[Profile, bool] = {}
+        begun = thread_time()
+        for profile in self.people.profiles():
+            is_wanted[profile] = self.standings.holds(profile, node, asked, contract, now)
+            if len(is_wanted) % 64 == 0 and thread_time() - begun > PIECE_S:
+                await asyncio.sleep(REST_S)
+                begun = thread_time()
+        after = None if part.after is None else part.after[0]
+        before = None if part.before is None else part.before[0]
+        found = self.people.select(is_wanted, after=after, before=before, most=part.limit + 1, backwards=part.backwards)
+        return found, self.people.count(is_wanted)
 
     # ------------------------------------------------------------------ what a question names
 

@@ -81,6 +81,8 @@ def test_standings_answer_as_the_oracle_does_at_any_moment(case: Case, pick: int
         steps = oracle.steps(plain)
         for node, asked in questions(replace(case, subject=Subject(user=user))):
             decision, answer = standing.decide(node, asked), oracle.check(plain, node.key, asked, steps)
+            if rnd.random() < 0.1:
+                assert standings.holds(told.profiles[user], node, asked, contract, at) is answer.allowed
             assert (decision.allowed, decision.state, decision.stage) == (answer.allowed, answer.state, answer.step)
             assert {(str(o.kind), o.fields, o.values) for o in decision.obligations if str(o.kind) != "SCOPE"} == (
                 oracle.obligations(plain, node.key) if decision.allowed else set()
@@ -88,7 +90,7 @@ def test_standings_answer_as_the_oracle_does_at_any_moment(case: Case, pick: int
         for number, permission in enumerate(case.catalog.permissions):
             value = standings.program.value(standing.effective.certain, number)
             rank = value.rank if isinstance(value, Level) else int(value != permission.value_type.bottom)
-            assert standing.levels[number] == rank
+            assert standings.rank(told.profiles[user], contract, at)[number] == rank
 
 
 @on_random_worlds(1000)

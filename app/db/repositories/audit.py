@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import tables
 from app.db.mapping import read_audit_entry, read_part, read_stored_entry
-from app.db.repositories.reading import Reader, count, cut_page
+from app.db.repositories.reading import Reader, count
 from app.domain.audit import AuditEntry, is_about, read_changes
 from app.domain.filters import AuditFilter
-from app.domain.paging import Page, Slice
+from app.domain.paging import Page, Slice, cut_found
 from app.domain.verification import PartsCheck, StoredEntry
 
 ENTRIES = tables.table_of(tables.AuditEntryRow)
@@ -190,7 +190,7 @@ class Audit:
             statement = statement.where(ENTRIES.c.revision > -int(part.before[0]))
         order = ENTRIES.c.revision.asc() if part.backwards else ENTRIES.c.revision.desc()
         rows = await self.reader.rows(statement.order_by(order).limit(part.limit + 1))
-        page = cut_page(rows, part)
+        page = cut_found(rows, part)
         return Page(tuple(await self._read_to_show(page.items)), page.has_next, page.has_previous)
 
     async def count(self, wanted: AuditFilter) -> int:

@@ -26,7 +26,7 @@ from sqlalchemy.types import NullType
 from app.db.engine import finish
 from app.domain.catalog import Catalog
 from app.domain.names import fold_search
-from app.domain.paging import Page, Slice
+from app.domain.paging import Page, Slice, cut_found
 
 
 @dataclass
@@ -94,16 +94,7 @@ async def read_page(
     if part.before is not None:
         statement = statement.where(columns < tuple_(*part.before))
     order = [column.desc() for column in key] if part.backwards else list(key)
-    return cut_page(await reader.rows(statement.order_by(*order).limit(part.limit + 1)), part)
-
-
-def cut_page(rows: Sequence[RowMapping], part: Slice) -> Page[RowMapping]:
-    """A page of rows that were read in the direction of the slice, one more than asked if there are more."""
-    more = len(rows) > part.limit
-    rows = rows[: part.limit]
-    if part.backwards:
-        return Page(tuple(reversed(rows)), has_next=part.before is not None, has_previous=more)
-    return Page(tuple(rows), has_next=more, has_previous=part.after is not None)
+    return cut_found(await reader.rows(statement.order_by(*order).limit(part.limit + 1)), part)
 
 
 def holds(table: Table, columns: Sequence[str], search: str) -> ColumnElement[bool]:
