@@ -28,14 +28,16 @@ MAKE = """mutation Make($name: String!) {
 DRAIN_S = 1
 
 
-async def hear_the_end(replica: Replica, token: str) -> tuple[int, str]:
-    """What a socket is closed with that listens to all changes."""
+async def hear_the_end(replica: Replica, token: str) -> tuple[int, str, str]:
+    """What a socket is closed with that listens to all changes, and the last revision that it heard of."""
     async with known(replica.address.removeprefix("http://"), token) as client:
         await client.subscribe("subscription { changes { revision } }")
         while True:
-            message = await client.receive()
-            if message["type"] == "next":
-                return await client.closed()
+            heard = await client.receive()
+            if heard["type"] == "next":
+                code, reason = await client.closed()
+                last = [heard, *client.passed][-1]
+                return code, reason, last["payload"]["data"]["changes"]["revision"]
 
 
 async def restart_under_load(
@@ -79,8 +81,8 @@ async def restart_under_load(
         await asyncio.gather(*load)
         await proxy.close()
         if listening is not None:
-            code, _ = await listening
-            assert code == 1012
+            code, reason, last = await listening
+            assert (code, reason) == (1012, f"the gateway restarts: resume after revision {last}")
 
     assert proxy.failed == []
     there = [name for (name,) in select(database, "SELECT user_name FROM users WHERE user_name LIKE '%-%'")]
