@@ -135,7 +135,7 @@ class _Socket:
         self._messages = Buckets(limits.socket_burst, limits.socket_messages)
         self._sending = asyncio.Lock()  # one frame at a time: so no more than one waits for a slow reader
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unfinished: set[asyncio.Task[None]] = set()  # queries and mutations: what is begun is brought to its end
+        self._unfinished: set[asyncio.Task[None]] = set()  # mutations: what is begun is brought to its end
         self._end: asyncio.Future[tuple[int, str] | None] = asyncio.get_running_loop().create_future()
 
     async def serve(self) -> None:
@@ -267,7 +267,7 @@ class _Socket:
         return None
 
     def _forget(self, id: str) -> None:  # noqa: A002
-        """The client wants no more answers. What it asked to be done is done all the same."""
+        """The client wants no more answers. What it asked to be done is done all the same, and a query called off."""
         task = self.operations.pop(id, None)
         self.listeners.pop(id, None)
         if task is not None and task not in self._unfinished:
@@ -312,7 +312,8 @@ class _Socket:
             if admitted.kind is OperationType.SUBSCRIPTION:
                 await self._listen(id, Listener(self.services, caller, self._authenticate), admitted)
             else:
-                self._unfinished.add(this)
+                if admitted.kind is OperationType.MUTATION:
+                    self._unfinished.add(this)
                 await self._answer(id, admitted, this)
             await self._send_last({"type": "complete", "id": id}, this)
         except SubscriptionEnded as ended:

@@ -1,5 +1,6 @@
 """`graphql-transport-ws`: what the protocol asks for, who may connect, and that a socket gives what HTTP gives."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from app.settings import Limits, Settings
 from app.web import sockets
 from app.web.connections import Connections
 from tests.factories import Answer, Gateway, each_of
-from tests.sockets import SUBPROTOCOL, connecting, known, listening, serving
+from tests.sockets import PROMPTLY, SUBPROTOCOL, connecting, known, listening, serving
 from tests.web.test_nothing_internal import INTERNAL, SECRET, fail
 
 NAMES = "{ viewer { user { userName } } }"
@@ -306,6 +307,45 @@ async def test_what_was_begun_is_brought_to_its_end_though_nobody_waits(world: G
     assert await world.revision() == before + 1
 
 
+@pytest.mark.parametrize("by", ["complete", "leaving", "drained"])
+async def test_a_query_that_nobody_waits_for_is_called_off(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """As over HTTP: nothing of it is left, no connection to the database and no place."""
+    connections = Connections(10)
+    monkeypatch.setattr("app.main.Connections", lambda most: connections)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def read_for_ever(*_given: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(users, "list_tokens", read_for_ever)
+    pool = world.services.database.engine.pool
+    async with serving(world.services, Settings(limits=Limits(max_concurrency=1))) as address:
+        async with known(address, world.token) as client:
+            await client.subscribe('{ user(ref: {userName: "olga"}) { tokens { label } } }')
+            async with asyncio.timeout(PROMPTLY):
+                await begun.wait()
+                if by == "complete":
+                    await client.send(type="complete", id="1")
+                    await ended.wait()
+                    assert await client.ask(NAMES) == OLGA
+                elif by == "drained":
+                    await connections.drain()
+                    await ended.wait()
+        async with asyncio.timeout(PROMPTLY):
+            await ended.wait()
+        for _ in range(1000):
+            if not len(connections):
+                break
+            await asyncio.sleep(PROMPTLY / 1000)
+        assert pool.checkedout() == 0  # type: ignore[attr-defined]  # of the pool that we have
+
+
 # ---------------------------------------------------------------------- failures
 
 
@@ -479,5 +519,5 @@ async def test_what_runs_is_brought_to_its_end_at_a_restart(world: Gateway, monk
         while (await client.receive())["type"] != "pong":  # so the mutation was begun
             continue
         await connections.drain()
-        assert (await client.closed())[0] == 1012
+        assert await client.closed() == (1012, "the gateway restarts: begin again")
     assert await world.revision() == before + 1
