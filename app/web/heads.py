@@ -2,6 +2,9 @@
 
 The server below us bounds neither. A head that never ends holds a connection for nothing, and one that never stops
 growing holds memory: nothing of ours is asked before it is complete.
+
+Fields that come after a body (trailers) are left out. They would be added to those of the head, whose readers take them
+for what the sender vouched for before: another `Authorization`, say, of whoever could write the body alone.
 """
 
 import asyncio
@@ -26,6 +29,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._size = 0  # bytes that came of a head that is not complete
         self._taken = 0  # of these, what the parser has made of them: a head may come all at once
         self._is_too_large = False
+        self._has_head = False  # of the request that is coming: what comes now is its body, or after that
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -48,6 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._size = self._taken = 0
+        self._has_head = False
         self._await_head()
 
     def on_url(self, url: bytes) -> None:
@@ -55,7 +60,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._taken += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        if not self._has_head:
+            super().on_header(name, value)
         self._taken += len(name) + len(value)
         limits = self._limits
         if len(self.headers) > limits.max_head_fields or self._taken > limits.max_head_bytes:
@@ -63,6 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
             raise _TooLarge  # the parser stops, and the answer is asked for below
 
     def on_headers_complete(self) -> None:
+        self._has_head = True
         self._have_head()
         super().on_headers_complete()
 

@@ -14,6 +14,7 @@ LIMITS = Limits(
     max_body_bytes=4000,
 )  # fmt: skip
 BODY = b'{"query": "{ revision }"}'
+LENGTH = b"\r\nContent-Length: %d" % len(BODY)
 
 
 @pytest.fixture
@@ -54,6 +55,26 @@ async def test_a_request_is_answered(place: str, world: Gateway) -> None:
 
     assert status_of(answer) == 200
     assert b'"revision":"' in answer
+
+
+@pytest.mark.parametrize("trailer", ["Authorization: Bearer nonsense", "Content-Type: text/plain", "X-A: b"])
+async def test_what_comes_after_a_body_is_no_part_of_the_head(place: str, world: Gateway, trailer: str) -> None:
+    """Neither of the request, nor of the next one on the connection."""
+    lines = head(world.token, "Transfer-Encoding: chunked", f"Trailer: {trailer.partition(':')[0]}")
+    chunked = b"%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(BODY), BODY, trailer.encode())
+    request = lines.replace(LENGTH, b"") + chunked
+
+    answers = await send(place, request + head(world.token, "Connection: close") + BODY)
+
+    assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 2
+
+
+async def test_what_comes_after_a_body_is_as_large_as_a_head_at_most(place: str, world: Gateway) -> None:
+    request = head(world.token, "Transfer-Encoding: chunked").replace(LENGTH, b"")
+
+    answer = await send(place, request + b"0\r\n", *[b"X-A: " + b"a" * 100 + b"\r\n"] * 30)
+
+    assert status_of(answer) in {431, None}  # the connection may be reset before the answer is read
 
 
 @pytest.mark.parametrize("before", [b"P", b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nX-A: ", b"\r\n"])
