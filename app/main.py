@@ -1,6 +1,7 @@
 """The one place where a gateway is put together: settings, database, catalog, services, addresses."""
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -10,7 +11,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from app.db.schema import open_schema, require_schema
 from app.db.unit_of_work import Database
@@ -22,8 +22,8 @@ from app.settings import Settings, read_key, read_settings
 from app.telemetry import flush_logs, log, set_up_logging
 from app.telemetry.traces import set_up_traces
 from app.web.connections import Connections
+from app.web.door import Gateway
 from app.web.lifecycle import Lifecycle, draining_on_sigterm
-from app.web.middleware import Observation
 from app.web.probes import probe_routes
 from app.web.routes import make_routes
 
@@ -88,16 +88,13 @@ def create_app(services: Services, settings: Settings, *, metrics: bool = True) 
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
+        async with _living(services, settings, lifecycle):
             yield
-        await _close(services, lifecycle)
 
     connections = Connections(settings.limits.max_connections)
     lifecycle.on_drain.append(connections.drain)
     routes = [*make_routes(services, settings, connections), *probe_routes(services, lifecycle, metrics=metrics)]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
-    app.state.lifecycle = lifecycle
-    return app
+    return Gateway(lifecycle, routes, lifespan=lifespan)
 
 
 def create_worker() -> Starlette:
@@ -109,17 +106,36 @@ def create_worker() -> Starlette:
     lifecycle.on_drain.append(connections.drain)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         services = await open_services(settings)
-        app.router.routes += make_routes(services, settings, connections)
-        app.router.routes += probe_routes(services, lifecycle, metrics=settings.metrics_port is None)
-        with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
+        app.add_routes(make_routes(services, settings, connections))
+        app.add_routes(probe_routes(services, lifecycle, metrics=settings.metrics_port is None))
+        async with _living(services, settings, lifecycle):
             yield
-        await _close(services, lifecycle)
         if services.database.stopped is not None:
             os._exit(UNDECIDED)  # the signal by which it was told to drain would be what it ended by
 
-    return Starlette(lifespan=lifespan, middleware=[Middleware(Observation, lifecycle=lifecycle)])
+    app = Gateway(lifecycle, lifespan=lifespan)
+    return app
+
+
+@asynccontextmanager
+async def _living(services: Services, settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[None]:
+    """What a process does from when it serves to its end."""
+    await services.index.start()
+    settle_memory()
+    with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
+        yield
+    await _close(services, lifecycle)
+
+
+def settle_memory() -> None:
+    """Leaves out of every later search for garbage what is there by now: most of it stays for as long as the process.
+
+    A full search holds up everybody for as long as there are objects to go through. `benchmarks/http.py` says how long.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ By default 500 examples a law; `-m deep` looks at 100,000.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.graphql.execution import Request
-from app.web.protocol import ProtocolFault, read_body
+from app.web.protocol import MAX_DEPTH, ProtocolFault, _check_bounds, read_body
 
 law = pytest.mark.parametrize(
     "count", [pytest.param(500, id="default"), pytest.param(100_000, id="deep", marks=pytest.mark.deep)]
@@ -109,3 +110,43 @@ def test_a_body_that_was_bent_is_a_request_or_refused(count: int) -> None:
         statement,
         st.tuples(places, st.integers(0, 6), st.binary(max_size=4) | st.sampled_from([b"[" * 99, b'"', b"9" * 30])),
     )
+
+
+_TOKEN = re.compile(
+    rb'"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])|(?P<colon>:)|(?P<number>[0-9]{20,})', re.DOTALL
+)
+
+
+def look_slowly(body: bytes) -> tuple[int, int, bool]:
+    """How many members a body has, how deep it nests, and whether it has a number that is too long: token by token."""
+    depth = deepest = members = 0
+    too_long = False
+    for token in _TOKEN.finditer(body):
+        depth += {"open": 1, "close": -1}.get(token.lastgroup or "", 0)
+        deepest = max(deepest, depth)
+        members += token.lastgroup == "colon"
+        too_long |= token.lastgroup == "number"
+    return members, deepest, too_long
+
+
+@law
+def test_a_body_is_looked_at_as_token_by_token(count: int) -> None:
+    seen: set[tuple[bool, bool]] = set()
+
+    def statement(parts: list[bytes]) -> None:
+        body = b"".join(parts)
+        members, deepest, too_long = look_slowly(body)
+        refused = deepest > MAX_DEPTH or too_long
+        seen.add((deepest > MAX_DEPTH, too_long))
+        if refused:
+            with pytest.raises(ProtocolFault):
+                _check_bounds(body)
+        else:
+            assert _check_bounds(body) == members
+
+    pieces = st.sampled_from(
+        [b'"', b"\\", b'\\"', b":", b"[", b"{", b"]", b"}", b"[" * 40, b"{" * 65, b"]" * 40, b"1" * 19, b"2" * 20, b"a",
+         b'"a": [', b"\n", b"\xff", b'"\\\\"']
+    )  # fmt: skip
+    run(count, statement, st.lists(pieces, max_size=30))
+    assert seen == {(False, False), (True, False), (False, True), (True, True)}

@@ -1,0 +1,47 @@
+"""The short way to GraphQL: a POST to its address does not pass through Starlette's router.
+
+Whatever comes this way is observed as everything else is, and answered by the very endpoint that the router would have
+found: there is one of it. What is left out is finding it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.web.lifecycle import Lifecycle
+from app.web.middleware import Observation
+from app.web.routes import GRAPHQL, GraphQLEndpoint
+
+
+class Gateway(Starlette):
+    """The application. Its addresses may come later, once there are services to answer there: `add_routes`."""
+
+    def __init__(self, lifecycle: Lifecycle, routes: Sequence[BaseRoute] = (), **more: Any) -> None:
+        super().__init__(middleware=[Middleware(Observation, lifecycle=lifecycle)], **more)
+        self.state.lifecycle = lifecycle
+        self._lifecycle = lifecycle
+        self._door: ASGIApp | None = None
+        self.add_routes(routes)
+
+    def add_routes(self, routes: Sequence[BaseRoute]) -> None:
+        """Adds addresses, and the short way to GraphQL if that is among them."""
+        self.router.routes += routes
+        for route in routes:
+            if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint):
+                self._door = Observation(route.endpoint, self._lifecycle)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            self._door is not None
+            and scope["type"] == "http"
+            and scope["path"] == GRAPHQL
+            and scope["method"] == "POST"
+            and not scope.get("root_path")
+        ):
+            await self._door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
