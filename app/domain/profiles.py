@@ -2,7 +2,8 @@
 
 What the decision sees of a person is whether they are active, whether they own the account, and their rows but for who
 made them, when and why. So a profile is `Profile`: flags, and the numbers of the kinds of rows (`say the same`) that
-they have, sorted. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it.
+they have, sorted. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it, and
+whoever stands in for them owns the contract.
 
 `Standings` answers for profiles at one state of roles, teams and contracts. It asks the one decision function
 (`Evaluation`) about a stand-in who has these rows, and keeps what is found for as long as time alone does not change
@@ -11,7 +12,7 @@ it. Questions with facts, targets or another moment are answered by the same sta
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +83,7 @@ class Standings:
     def _forget(self) -> None:
         """Begins anew; what was handed out stays what it is."""
         self._people: dict[UserId, User] = {}
+        self._self_ids: dict[UserId, UserId] = {}  # whom a stand-in stands for, where contracts name them
         self._rows: dict[str, HolderRows] = dict(self.directory.rows)
         world = self.directory
         self.world = World(self._people, world.roles, world.teams, world.contracts, self._rows)
@@ -134,22 +136,31 @@ class Standings:
         self, subject: Subject, contract: ContractId | None, now: datetime
     ) -> tuple[Evaluation, Effective, datetime | None]:
         """The rights of a stand-in, and until when they stay so though nothing is written."""
-        evaluation, until = self._evaluate(contract, now)
+        evaluation, until = self._evaluate(contract, now, subject.user, keep=True)
         own = find_next_moment(self.world, {subject.user}, now)
         if own is not None and (until is None or own < until):
             until = own
         return evaluation, evaluation.effective(subject), until
 
-    def _evaluate(self, contract: ContractId | None, at: datetime) -> tuple[Evaluation, datetime | None]:
-        """The evaluation of a contract at a moment, and until when roles, teams and contracts stay as they are then."""
+    def _evaluate(
+        self, contract: ContractId | None, at: datetime, *people: UserId, keep: bool = False
+    ) -> tuple[Evaluation, datetime | None]:
+        """The evaluation of a contract at a moment, and until when roles, teams and contracts stay as they are then.
+
+        If one of these stand-ins stands for the owner of the contract, it is the owner.
+        """
         kept = self._evaluations.get(contract)
-        if kept is not None and kept[0].at <= at and (kept[1] is None or at < kept[1]):
-            return kept[0].moved(at), kept[1]
-        evaluation = Evaluation(self.program, self.world, contract=contract, at=at)
-        found = evaluation, find_next_moment(self.directory, self.directory.rows, at)
-        if kept is None or kept[0].at < at:
-            self._evaluations[contract] = found
-        return found
+        if kept is None or at < kept[0].at or (kept[1] is not None and at >= kept[1]):
+            evaluation = Evaluation(self.program, self.world, contract=contract, at=at)
+            kept = evaluation, find_next_moment(self.directory, self.directory.rows, at)
+            if keep:
+                self._evaluations[contract] = kept
+        found, until = kept[0].moved(at), kept[1]
+        if found.contract is not None:
+            for person in people:
+                if self._self_ids.get(person) == found.contract.owner:
+                    found.contract = replace(found.contract, owner=person)
+        return found, until
 
     @contextmanager
     def _standing_in(self, profile: Profile) -> Iterator[Subject]:
@@ -161,12 +172,15 @@ class Standings:
         finally:
             if len(self._people) > was_there:
                 del self._people[person], self._rows[person]
+                self._self_ids.pop(person, None)
 
     def stand_in(self, profile: Profile, kind: str) -> UserId:
         """The id of somebody who has what a profile has; as `OTHER` somebody else than as `SUBJECT`."""
-        told = self._read(profile)
-        person = told.self_id or UserId(f"{kind}_{'_'.join(map(str, profile))}")
+        person = UserId(f"{kind}_{'_'.join(map(str, profile))}")
         if person not in self._people:
+            told = self._read(profile)
+            if told.self_id is not None:
+                self._self_ids[person] = told.self_id
             flags = profile[0]
             self._people[person] = User(
                 id=person, user_name=person, display_name=person, is_owner=bool(flags & OWNER),
@@ -198,7 +212,7 @@ class Standings:
             user=subject, target=other, target_subscriber=target_subscriber, facts=facts or {},
             assert_facts=assert_facts,
         )  # fmt: skip
-        evaluation, _ = self._evaluate(contract, at)
+        evaluation, _ = self._evaluate(contract, at, *([subject] if other is None else [subject, other]))
         return check(evaluation, evaluation.effective(question), question, node, asked)
 
 

@@ -311,29 +311,35 @@ def describe_right(right: EffectiveRight) -> Any:
     )  # fmt: skip
 
 
-async def make_history(template: Template, folder: Path, seed: int) -> History:
+async def begin_history(template: Template, folder: Path, seed: int) -> History:
+    """A history before its first step; whoever begins it closes its services."""
     clock = Clock()
     services = copy_services(template, folder / f"{seed}.db", clock)
     services.randomness = random.Random(seed).randbytes
     shutil.copytree(SEEDS, folder / f"{seed}")
     caller = Caller(user=template.owner, user_name="olga")  # type: ignore[arg-type]  # the id of a user
     history = History(services, caller, clock, dict(template.ids), folder / f"{seed}", random.Random(seed))
+    options = WriteOptions()
+    for key in ("dora",):
+        made = await users.create_user(services, caller, UserAsked(user_name=key), options=options)
+        history.ids[key] = made.subject
+    made = await roles.create_role(
+        services, caller, "leads", RoleAsked(), parents=(), grants=[GrantItem(permission="desk.reports.export")],
+        on_missing=MissingPrerequisites.REJECT, options=options,
+    )  # fmt: skip
+    history.ids["leads"] = made.subject
+    return history
+
+
+async def make_history(template: Template, folder: Path, seed: int) -> History:
+    history = await begin_history(template, folder, seed)
     try:
-        options = WriteOptions()
-        for key in ("dora",):
-            made = await users.create_user(services, caller, UserAsked(user_name=key), options=options)
-            history.ids[key] = made.subject
-        made = await roles.create_role(
-            services, caller, "leads", RoleAsked(), parents=(), grants=[GrantItem(permission="desk.reports.export")],
-            on_missing=MissingPrerequisites.REJECT, options=options,
-        )  # fmt: skip
-        history.ids["leads"] = made.subject
         for _ in range(STEPS):
             await history.ask()
             await history.step()
         await history.ask_again()
     finally:
-        await services.close()
+        await history.services.close()
     return history
 
 

@@ -1,7 +1,7 @@
 """Checks, and who is asking."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -88,8 +88,9 @@ class AccessQueries:
         return Viewer(source="manual", caller=info.context.caller.user)
 
     @strawberry.field(description=f"The revision that this document is answered from. {OPERATIONS['revision']}")
-    async def revision(self, info: Info) -> Revision:
-        return Revision((await info.context.read()).revision)
+    def revision(self, info: Info) -> Revision:
+        index = info.context.find_index()
+        return cast("Revision", _read_revision(info)) if index is None else Revision(index.revision)
 
     @strawberry.field(description=f"May this user do this? {OPERATIONS['check']}")
     def check(
@@ -107,6 +108,10 @@ class AccessQueries:
         if len(inputs) > access.MAX_CHECKS:
             raise Fault(f"{len(inputs)} questions; at most {access.MAX_CHECKS} at once")
         return load_decisions(info, [_read_question(question) for question in inputs])
+
+
+async def _read_revision(info: Info) -> Revision:
+    return Revision((await info.context.read()).revision)
 
 
 def _read_question(given: CheckInput) -> access.CheckAsked:

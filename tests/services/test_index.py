@@ -1,0 +1,283 @@
+"""The index: what it answers is what the database answers, at every revision of random histories; it is never behind.
+
+By default 10 histories of 12 steps; `-m deep` 100.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.callers import Caller
+from app.domain.changes import MissingPrerequisites
+from app.domain.decisions import Decision
+from app.domain.errors import Refused
+from app.domain.holders import UserId, UserStatus
+from app.domain.paging import Slice
+from app.domain.references import Ref
+from app.services import access, at_once, grants, users
+from app.services.callers import authenticate
+from app.services.context import Reading, Services
+from app.services.grants import GrantItem
+from app.services.index import RightsIndex, Room
+from app.services.references import HolderRef
+from app.services.writing import WriteOptions
+from tests.factories import Gateway, Template, open_copy
+from tests.services.test_history import PEOPLE, STEPS, History, Question, begin_history
+
+MENU = "desk.reports.menu"
+
+
+@pytest.mark.parametrize(
+    "count", [pytest.param(10, id="default"), pytest.param(100, id="deep", marks=pytest.mark.deep)]
+)
+async def test_it_answers_what_the_database_answers_through_random_histories(
+    stocked_template: Template, tmp_path: Path, count: int
+) -> None:
+    answered: Counter[str] = Counter()
+    for seed in range(count):
+        history = await begin_history(stocked_template, tmp_path, seed)
+        services = history.services
+        await services.index.start()
+        try:
+            for _ in range(STEPS):
+                try:
+                    await history.step()
+                except Refused:
+                    answered["refused steps"] += 1
+                await services.index.catch_up()
+                await _compare(history, answered)
+        finally:
+            await services.close()
+    assert answered["decision"] > count * STEPS * 3
+    assert answered["rights"] > count * STEPS
+    assert answered["holders"] > count
+    assert answered["allowed"] > count * STEPS / 4
+    assert answered["not here"] < answered["decision"], "the index leaves most questions to the database"
+
+
+async def _compare(history: History, answered: Counter[str]) -> None:
+    index = history.services.index.current()
+    assert index is not None, "nothing was committed since it caught up"
+    names = {user: name for name, user in history.ids.items()}
+    for number in range(6):
+        question = history.question()
+        asked = question.asked if number % 2 else replace(question.asked, at=None, facts=(), target=None)
+        caller = history.caller
+        if number > 3:
+            who = history.ids[history.pick(PEOPLE)]
+            caller = Caller(user=UserId(who), user_name=names[who])
+        async with history.services.reading(caller) as reading:
+            assert reading.revision == index.revision
+            expected = (await access.check_many(reading, [asked]))[0]
+            found = at_once.decide(index, caller, asked, reading.now)
+            assert found is None or _tell(found, index) == _tell(expected, reading), (asked, caller)
+            answered["not here" if found is None else "decision"] += 1
+            answered["allowed"] += found is not None and found.allowed
+            assert found is not None or expected.errors or caller is not history.caller, "an owner asks what is right"
+            await _compare_rights(index, reading, question, caller, answered)
+            if number == 5:
+                await _compare_holders(index, reading, asked, answered)
+
+
+def _tell(decision: Decision, known: RightsIndex | Reading) -> Any:
+    return (
+        decision.state, decision.stage, decision.node, decision.asked, decision.value, decision.missing_facts,
+        decision.obligations, [known.catalog.render(one) for one in decision.missing], decision.errors,
+        decision.contract, decision.evaluated_at,
+    )  # fmt: skip
+
+
+async def _compare_rights(
+    index: RightsIndex, reading: Reading, question: Question, caller: Caller, answered: Counter[str]
+) -> None:
+    user, circumstances = UserId(question.user), replace(question.circumstances, at=None, facts=())
+    standing = at_once.stand(index, caller, user, circumstances, reading.now)
+    try:
+        expected = await access.list_effective_rights(reading, user, circumstances)
+    except Refused:
+        assert standing is None, "the caller may not see it"
+        return
+    if standing is not None:
+        found = at_once.list_effective_rights(standing)
+        assert [_tell_right(right) for right in found] == [_tell_right(right) for right in expected]
+        answered["rights"] += 1
+
+
+def _tell_right(right: access.EffectiveRight) -> Any:
+    missing = [right.catalog.render(one) for one in right.missing]
+    return right.permission.key, right.value, right.granted, right.state, missing
+
+
+async def _compare_holders(
+    index: RightsIndex, reading: Reading, asked: access.CheckAsked, answered: Counter[str]
+) -> None:
+    """A page of holders by the index, and by everybody's rows."""
+    node = reading.catalog.nodes[asked.node]
+    part = Slice(limit=2)
+
+    async def ask() -> Any:
+        try:
+            page, total = await access.list_holders(
+                reading, node, contract=asked.contract, at_least=asked.at_least, part=part  # type: ignore[arg-type]  # a right
+            )  # fmt: skip
+        except Refused as refused:
+            return [str(error) for error in refused.errors]
+        return [user.id for user in page.items], page.has_next, page.has_previous, total
+
+    by_index = await ask()
+    latest, reading.services.index._latest = reading.services.index._latest, None
+    try:
+        assert await ask() == by_index
+    finally:
+        reading.services.index._latest = latest
+    answered["holders"] += reading.find_index() is index
+
+
+# ---------------------------------------------------------------------- never behind
+
+
+@pytest.fixture
+async def indexed(world: Gateway) -> Gateway:
+    """The small contact centre, answered from an index."""
+    if world.services.index.current() is None:
+        await world.services.index.start()
+    return world
+
+
+@pytest.fixture
+async def other(world: Gateway, stocked_template: Template) -> AsyncIterator[Services]:
+    """Another process over the same database."""
+    services = open_copy(stocked_template, world.path, world.clock)
+    yield services
+    await services.close()
+
+
+def _olga(world: Gateway) -> Caller:
+    return Caller(user=UserId(world.owner), user_name="olga", is_owner=True)
+
+
+async def test_what_another_process_takes_away_is_taken_away_at_once(indexed: Gateway, other: Services) -> None:
+    index, cleo = indexed.services.index.current(), indexed.ids["cleo"]
+    assert index is not None
+    number = index.program.catalog.number_of[MENU]
+    assert not index.allows(cleo, number, indexed.clock())
+    item = GrantItem(permission=MENU)
+    await _grant(other, _olga(indexed), Ref("id", cleo), item)
+    assert indexed.services.index.current() is None, "it is behind, and so it is none"
+    await indexed.services.index.catch_up()
+    following = indexed.services.index.current()
+    assert following is not None
+    assert following.allows(cleo, number, indexed.clock())
+    assert not index.allows(cleo, number, indexed.clock()), "an index never changes"
+
+
+async def _grant(services: Services, caller: Caller, user: Ref, item: GrantItem) -> None:
+    written = await grants.grant_permissions(
+        services, caller, HolderRef("user", user), [item], on_missing=MissingPrerequisites.REJECT,
+        options=WriteOptions(),
+    )  # fmt: skip
+    assert not written.errors
+
+
+async def test_a_token_revoked_by_another_process_is_good_no_more(indexed: Gateway, other: Services) -> None:
+    _, secret = await indexed.issue_token("ana")
+    await indexed.services.index.catch_up()
+    for _ in range(2):  # out of the database, and out of memory
+        assert await authenticate(indexed.services, secret) is not None
+    await users.set_user_status(
+        other, _olga(indexed), Ref("id", indexed.ids["ana"]), UserStatus.SUSPENDED, options=WriteOptions()
+    )  # fmt: skip
+    assert await authenticate(indexed.services, secret) is None
+    await indexed.services.index.catch_up()
+    assert await authenticate(indexed.services, secret) is None
+
+
+async def test_a_document_that_is_overtaken_is_answered_from_one_revision(
+    indexed: Gateway, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it comes from the index, half from a snapshot; a commit in between makes it begin anew."""
+    cleo = indexed.ids["cleo"]
+    reading, overtaken = indexed.services.reading, 0
+
+    def read_late(*given: Any, **named: Any) -> Any:
+        nonlocal overtaken
+        return _after_a_grant(reading, given, named)
+
+    @asynccontextmanager
+    async def _after_a_grant(read: Any, given: Any, named: Any) -> AsyncIterator[Reading]:
+        nonlocal overtaken
+        if not overtaken:
+            overtaken += 1
+            await _grant(other, _olga(indexed), Ref("id", cleo), GrantItem(permission=MENU))
+        async with read(*given, **named) as found:
+            yield found
+
+    await indexed.services.index.catch_up()
+    before = indexed.services.index.current()
+    assert before is not None
+    monkeypatch.setattr(indexed.services, "reading", read_late)
+    document = f"""{{ check(input: {{user: {{id: "{cleo}"}}, node: "{MENU}"}}) {{ allowed revision }}
+      users(first: 1) {{ totalCount }} revision }}"""
+    data = await indexed.gql(document)
+    assert overtaken == 1
+    assert data["check"] == {"allowed": True, "revision": data["revision"]}
+    assert int(data["revision"]) == before.revision + 1
+
+
+async def test_what_is_asked_of_the_index_takes_no_statement(indexed: Gateway) -> None:
+    """A check, many, and a screenful of rights; and what each tells further is read from the same revision."""
+    document = """query ($ana: ID!, $node: String!) {
+      check(input: {user: {id: $ana}, node: $node}) { allowed state value { text } missing { text } revision }
+      checkMany(inputs: [{user: {userName: "ana"}, node: $node}, {user: {id: $ana}, node: $node}]) { allowed }
+      user(ref: {id: $ana}) { effectiveRights { state value { text } permission { key } } } revision }"""
+    asked = {"ana": indexed.ids["ana"], "node": MENU}
+    await indexed.services.index.catch_up()
+    first = await indexed.gql(document, asked)
+    await indexed.services.index.catch_up()
+    with indexed.counting() as statements:
+        assert await indexed.gql(document, asked) == first
+    assert statements == []
+
+
+async def test_an_explanation_names_real_rows(indexed: Gateway) -> None:
+    """The index knows no ids of rows, so that why is read from the database."""
+    document = """query ($ana: ID!, $node: String!) { check(input: {user: {id: $ana}, node: $node}) {
+      allowed explanation { contributions { grant { id } holders { displayName } } wouldDeny { other } } }
+      user(ref: {id: $ana}) { effectiveRights(nodes: [$node]) { contributions { grant { id } } } } }"""
+    asked = {"ana": indexed.ids["ana"], "node": MENU}
+    await indexed.services.index.catch_up()
+    found = await indexed.gql(document, asked)
+    await indexed.services.index.close()
+    assert await indexed.gql(document, asked) == found
+    assert found["check"]["explanation"]["contributions"][0]["grant"]["id"].startswith("gra_")
+    assert found["user"]["effectiveRights"][0]["contributions"][0]["grant"]["id"].startswith("gra_")
+
+
+async def test_time_alone_takes_away_what_ends(indexed: Gateway) -> None:
+    """A window that ends between two commits ends in the index as well, to the second."""
+    until = indexed.clock() + timedelta(seconds=30)
+    cleo = Ref("id", indexed.ids["cleo"])
+    await _grant(indexed.services, _olga(indexed), cleo, GrantItem(permission=MENU, valid_until=until))
+    await indexed.services.index.catch_up()
+    index = indexed.services.index.current()
+    assert index is not None
+    number = index.program.catalog.number_of[MENU]
+    assert index.allows(cleo.value, number, indexed.clock())
+    indexed.clock.advance(seconds=29)
+    assert index.allows(cleo.value, number, indexed.clock())
+    indexed.clock.advance(seconds=1)
+    assert not index.allows(cleo.value, number, indexed.clock())
+    assert indexed.services.index.current() is index, "nothing was committed"
+
+
+def test_rooms_are_emptied_when_they_are_full() -> None:
+    room: Room[int] = Room(3)
+    for number in range(10):
+        assert room.keep(str(number), number) == number
+        assert len(room) <= 3
