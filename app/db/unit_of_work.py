@@ -260,16 +260,14 @@ class Database:
     `on_undecided` hears of it, once, so that the process can end.
     """
 
-    def __init__(self, address: str, *, draw: Callable[[float], float] = _draw_pause) -> None:
+    def __init__(self, address: str) -> None:
         self.engine = create_engine(address)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         self.patient_engine = create_engine(address, patient=True) if self.is_postgresql else self.engine
         self.stopped: UndecidedCommit | None = None
         self.on_undecided: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []  # who hears, once a transaction of this process is committed
-        self.on_repeat: list[Callable[[Unavailable], None]] = []  # who hears that a unit is done anew, and why
         self._writing = asyncio.Lock()  # writers of this process queue here; those of others wait for the lock itself
-        self._draw = draw
 
     @asynccontextmanager
     async def reading(
@@ -324,7 +322,7 @@ class Database:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 self._note_repeat(conflict)
-                await asyncio.sleep(self._draw(PAUSE_S * 2**attempt))
+                await asyncio.sleep(_draw_pause(PAUSE_S * 2**attempt))
                 attempt += 1
             except ConnectionLost as error:
                 if lost:
@@ -335,8 +333,6 @@ class Database:
     def _note_repeat(self, why: Unavailable) -> None:
         DATABASE_RETRIES.inc()
         log("what was asked of the database is done anew", level=30, why=type(why).__name__)
-        for hear in self.on_repeat:
-            hear(why)
 
     def listen(self, hear: Callable[[], None]) -> NoNotices:
         """What hears of the commits of other processes, once it was started; `hear` is called for each, or for some."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.db import postgresql
+from app.db import postgresql, unit_of_work
 from app.db.unit_of_work import MAX_ATTEMPTS, Database, ReadingUnit, WritingUnit
 from app.domain.outages import Conflicted, ConnectionLost, Unavailable, UndecidedCommit
 from tests.factories import FIRST_REVISION, Gateway, address_of, each_of, select
@@ -149,21 +149,27 @@ def raising(state: str, times: int) -> Any:
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-async def test_what_is_given_up_for_another_is_done_anew_as_a_whole(gateway: Gateway, state: str) -> None:
+async def test_what_is_given_up_for_another_is_done_anew_as_a_whole(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
     """F15: with everything that was read and decided; the pauses are drawn by lot, each from twice as much."""
     pauses: list[float] = []
-    database = gateway.services.database
-    database._draw = lambda longest: pauses.append(longest) or 0.0  # type: ignore[func-returns-value]  # noted
 
-    assert await database.transact(raising(state, MAX_ATTEMPTS - 1)) == MAX_ATTEMPTS
+    def note(longest: float) -> float:
+        pauses.append(longest)
+        return 0.0
+
+    monkeypatch.setattr(unit_of_work, "_draw_pause", note)
+
+    assert await gateway.services.database.transact(raising(state, MAX_ATTEMPTS - 1)) == MAX_ATTEMPTS
 
     assert pauses == [0.02, 0.04, 0.08, 0.16, 0.32]
     assert select(gateway.path, "SELECT value FROM settings WHERE name = 'done'") == [(str(MAX_ATTEMPTS),)]
 
 
-async def test_after_five_times_more_it_is_refused(gateway: Gateway) -> None:
+async def test_after_five_times_more_it_is_refused(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     database = gateway.services.database
-    database._draw = lambda _longest: 0.0
+    monkeypatch.setattr(unit_of_work, "_draw_pause", lambda _longest: 0.0)
 
     with pytest.raises(Conflicted):
         await database.transact(raising("40001", MAX_ATTEMPTS))
