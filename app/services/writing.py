@@ -186,29 +186,30 @@ async def transact(services: Services, caller: Caller, work: Work, *, action: st
         if options.dry_run:
             async with services.database.reading(services.catalog) as unit:
                 return await do(unit)
-        return await _commit_or_find(services, do, by_key=options.idempotency is not None)
+        return await commit_or_find(services, do, is_known=options.idempotency is not None)
     except Refused as refused:
         event = None if options.dry_run else note_attempt(caller, action, refused.errors, at=services.clock())
         if event is not None:
-            async with services.database.writing(services.catalog) as unit:
-                await unit.security.add(event)
+            await services.database.transact(lambda unit: unit.security.add(event), services.catalog)
         return Written(errors=refused.errors)
 
 
-async def _commit_or_find(
-    services: Services, do: Callable[[WritingUnit], Awaitable[Written]], *, by_key: bool
-) -> Written:
-    """Does something in a writing unit. Where nobody knows whether it was committed, its idempotency key tells.
+async def commit_or_find(
+    services: Services, do: Callable[[WritingUnit], Awaitable[T]], *, is_known: bool = True, patient: bool = False
+) -> T:
+    """Does something in a writing unit, anew where the database gave it up for another.
 
-    The write lock is only to be had once the transaction of before has ended, one way or the other.
+    Where nobody knows whether it was committed, it is asked again what `do` gives: `is_known` says that it finds what
+    is done already, by an idempotency key or by an id of its own. The write lock is only to be had once the transaction
+    of before has ended, one way or the other.
     """
     try:
-        return await services.database.transact(do, services.catalog)
+        return await services.database.transact(do, services.catalog, patient=patient)
     except UndecidedCommit as undecided:
-        if not by_key:
+        if not is_known:
             raise
         try:
-            return await services.database.transact(do, services.catalog)
+            return await services.database.transact(do, services.catalog, patient=patient)
         except Outage:
             raise undecided from None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from app.catalogs.feeds import FeedFormat
 from app.db.repositories.sync import KeptRun
@@ -43,7 +44,7 @@ from app.services.sync.planning import (
     work_aside,
 )
 from app.services.sync.sketches import Sketch
-from app.services.writing import IdempotencyKey, find_first_answer, keep_first_answer, read_key
+from app.services.writing import IdempotencyKey, commit_or_find, find_first_answer, keep_first_answer, read_key
 from app.telemetry.metrics import counting_sync
 
 APPLY = "applySync"
@@ -102,8 +103,7 @@ async def apply_sync(services: Services, caller: Caller, run: str, *, options: A
     except Refused as refused:
         event = note_attempt(caller, APPLY, refused.errors, at=services.clock())
         if event is not None:
-            async with services.database.writing(services.catalog) as unit:
-                await unit.security.add(event)
+            await services.database.transact(lambda unit: unit.security.add(event), services.catalog)
         return SyncAnswer(run=await _find_run(services, run) if is_permitted else None, errors=refused.errors)
 
 
@@ -160,25 +160,41 @@ async def _apply(application: _Application) -> SyncAnswer:
             if draft is None:
                 break
         try:
-            async with services.database.writing(services.catalog, patient=True) as unit:
-                if (done := await _find_done(application, unit)) is not None:
-                    return SyncAnswer(run=done)
-                if await unit.audit.find_last_revision() != reading.revision:
-                    raise _Overtaken
-                return await _write(application, unit, reading, draft)
+            write = partial(_write_unless_overtaken, application, reading, draft)
+            return await commit_or_find(services, write, patient=True)
         except _Overtaken:
             continue
-    async with _taking_turn(application), services.database.writing(services.catalog, patient=True) as unit:
-        if (done := await _find_done(application, unit)) is not None:
-            return SyncAnswer(run=done)
-        if not application.stale:
-            reading = Reading(services, unit, revision=await unit.audit.find_last_revision(), caller=application.caller)
-            draft = await _work_out(application, reading)
-            if draft is not None:
-                return await _write(application, unit, reading, draft)
-        await unit.sync.replace(replace(application.run, status=SyncStatus.STALE))
+    async with _taking_turn(application):
+        answer = await commit_or_find(services, partial(_apply_under_lock, application), patient=True)
+    if answer is not None:
+        return answer
     reasons = ", ".join(application.stale)
     raise Refused([StalePlan(f"{reasons} since the plan was made: plan again", path=("plan",))])
+
+
+async def _write_unless_overtaken(
+    application: _Application, reading: Reading, draft: Draft, unit: WritingUnit
+) -> SyncAnswer:
+    """Writes what was worked out on a snapshot. Raises `_Overtaken` where somebody has written since."""
+    if (done := await _find_done(application, unit)) is not None:
+        return SyncAnswer(run=done)
+    if await unit.audit.find_last_revision() != reading.revision:
+        raise _Overtaken
+    return await _write(application, unit, reading, draft)
+
+
+async def _apply_under_lock(application: _Application, unit: WritingUnit) -> SyncAnswer | None:
+    """Works out what the plan does and writes it while nobody else can; None: it is stale, and is kept as that."""
+    if (done := await _find_done(application, unit)) is not None:
+        return SyncAnswer(run=done)
+    if not application.stale:
+        services = application.services
+        reading = Reading(services, unit, revision=await unit.audit.find_last_revision(), caller=application.caller)
+        draft = await _work_out(application, reading)
+        if draft is not None:
+            return await _write(application, unit, reading, draft)
+    await unit.sync.replace(replace(application.run, status=SyncStatus.STALE))
+    return None
 
 
 def _taking_turn(application: _Application) -> AbstractAsyncContextManager[None]:

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from app.db.repositories.sync import KeptRun, pack_items
 from app.db.repositories.worlds import pausing_collection
-from app.db.unit_of_work import ReadingUnit
+from app.db.unit_of_work import ReadingUnit, WritingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, InvalidValue, NotPermitted, Refused, Warned
@@ -29,7 +29,7 @@ from app.domain.sync.skimming import Standing, skim
 from app.domain.sync.units import Current, Directory
 from app.services.context import Reading, Services
 from app.services.sync.feeds import Feed, ReadFeed, read
-from app.services.writing import IdempotencyKey, find_first_answer, keep_first_answer, read_key
+from app.services.writing import IdempotencyKey, commit_or_find, find_first_answer, keep_first_answer, read_key
 from app.telemetry.metrics import counting_sync
 
 P = ParamSpec("P")
@@ -159,16 +159,25 @@ async def _plan_sync(
         refusals=cut_refusals([*draft.refusals, *draft.errors]), format=feed.format,
     )  # fmt: skip
     progress(Phase.KEEPING)
+
+    async def keep(unit: WritingUnit) -> SyncAnswer | None:
+        """Keeps the plan; gives the one that was kept under its key meanwhile."""
+        if await unit.sync.find(run.id) is not None:
+            return None  # it was committed, though nobody was told
+        now = services.clock()
+        meanwhile = await _find_kept(unit, caller, options, now=now)
+        if meanwhile is not None:
+            return meanwhile
+        await unit.sync.forget_feeds(before=now - FEEDS_KEPT_FOR)
+        await unit.sync.add(run_kept, packed, parts)
+        if options.idempotency is not None:
+            await keep_first_answer(unit, caller, PLAN, options.idempotency, {"run": run.id}, now=now)
+        return None
+
     try:
-        async with services.database.writing(services.catalog, patient=True) as unit:
-            now = services.clock()
-            meanwhile = await _find_kept(unit, caller, options, now=now)
-            if meanwhile is not None:
-                return meanwhile
-            await unit.sync.forget_feeds(before=now - FEEDS_KEPT_FOR)
-            await unit.sync.add(run_kept, packed, parts)
-            if options.idempotency is not None:
-                await keep_first_answer(unit, caller, PLAN, options.idempotency, {"run": run.id}, now=now)
+        meanwhile = await commit_or_find(services, keep, patient=True)
+        if meanwhile is not None:
+            return meanwhile
     except Refused as refused:
         return SyncAnswer(run=None, errors=refused.errors)
     if run.status is SyncStatus.PLANNED:
