@@ -5,13 +5,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import start_http_server
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
 from app.cli.running import Failed
 from app.main import UNDECIDED
-from app.telemetry.metrics import REGISTRY, SHARED_FOLDER
+from app.telemetry.metrics import SHARED_FOLDER, find_registry
 
 
 @contextmanager
@@ -20,12 +20,8 @@ def serving_metrics(host: str, port: int | None) -> Iterator[None]:
     if port is None:
         yield
         return
-    registry = REGISTRY
-    if SHARED_FOLDER in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     try:
-        server, thread = start_http_server(port, host, registry)
+        server, thread = start_http_server(port, host, find_registry())
     except OSError as error:
         raise Failed(
             f"cannot listen on {host}:{port}: {error.strerror}; choose another PERMGATE_METRICS_PORT"

@@ -35,11 +35,11 @@ from strawberry.exceptions import StrawberryInputCoercionError
 
 from app.domain.callers import Caller
 from app.domain.errors import Refused
-from app.domain.outages import Outage, UndecidedCommit
+from app.domain.outages import Outage
 from app.graphql.context import Moved, Operation
 from app.graphql.costs import UNIT_S
 from app.graphql.documents import Documents, Refusals
-from app.graphql.faults import Fault, FaultCode, fault_of, read_outage
+from app.graphql.faults import Fault, FaultCode, fault_of, log_outage, read_outage
 from app.graphql.limits import Costs, check_shape, find_root_fields, order_fragments
 from app.graphql.listening import Listener
 from app.graphql.pieces import PiecewiseExecution
@@ -514,7 +514,7 @@ def _mask(error: GraphQLError) -> GraphQLError:
     if original is None or isinstance(original, Fault | StrawberryInputCoercionError) or _is_of_argument(original):
         return _with_code(error, FaultCode.BAD_USER_INPUT)
     if isinstance(original, Outage):
-        log("the database failed", level=40 if isinstance(original, UndecidedCommit) else 30, exception=original)
+        log_outage(original)
         shown = read_outage(original)
         return GraphQLError(shown.message, nodes=error.nodes, path=error.path, extensions=shown.extensions)
     reference = sha256(repr((error.message, error.path)).encode()).hexdigest()[:12]

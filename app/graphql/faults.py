@@ -7,6 +7,7 @@ from graphql import GraphQLError
 
 from app.domain.errors import DomainError, ErrorCode, InvalidValue
 from app.domain.outages import Outage, UndecidedCommit, WritesStopped
+from app.telemetry import log
 
 RETRY_S = 1  # when to ask again what the database could not do: its busy times and restarts take about as long
 
@@ -65,3 +66,8 @@ def read_outage(outage: Outage) -> Fault:
     if isinstance(outage, WritesStopped):
         message = "this process takes no changes any more, and nothing was changed: another one will, in a moment"
     return Fault(message, FaultCode.SERVICE_UNAVAILABLE, retryAfter=RETRY_S)
+
+
+def log_outage(outage: Outage) -> None:
+    """Says in the log what the client is not told."""
+    log("the database failed", level=40 if isinstance(outage, UndecidedCommit) else 30, exception=outage)

@@ -41,12 +41,12 @@ from graphql import (
 
 from app.graphql.costs import REQUEST, SIZED_BY, expect_entries, weigh
 from app.graphql.pagination import DEFAULT_PAGE, MAX_PAGE
+from app.graphql.policy import INTROSPECTION
 from app.settings import Limits
 
 MAX_NAME = 128  # characters of an alias, which answers and errors repeat: a generated one has some fifty
 MANY = 10**12  # a count that no limit reaches is not counted on: doubled sixty times it would be a long number
 MAX_KNOWN = 64  # costs that are kept of a document: by the page sizes that its variables are given
-INTROSPECTION = frozenset({"__schema", "__type"})
 Definitions = Mapping[str, FragmentDefinitionNode]
 
 

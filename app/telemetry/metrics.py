@@ -75,11 +75,16 @@ DROPPED_LINES = Counter("permgate_log_lines_dropped", "Log lines that nobody too
 
 def render_metrics() -> tuple[bytes, str]:
     """All metrics, of all workers, and their media type."""
-    registry = REGISTRY
-    if SHARED_FOLDER in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(find_registry()), CONTENT_TYPE_LATEST
+
+
+def find_registry() -> CollectorRegistry:
+    """What has the metrics of all workers."""
+    if SHARED_FOLDER not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 @cache

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Protocol
 
 INTRODUCTIONS = 2  # callers of sockets looked up at once: when very many come, requests still find the database free
+SEND_TIMEOUT_S = 5.0  # nothing taken for so long, with all buffers on the way full: the reader is too slow
+CLOSE_TIMEOUT_S = 5.0  # then a slow reader has so long to make room for what it is told
 LEAVE_S = 6.0  # for all to be told, slow readers among them: a socket has five seconds to take its close frame
 
 
@@ -28,6 +30,10 @@ class Connection(Protocol):
 
     def leave(self, why: Ending) -> None:
         """Tells the client why, and where to go on, and ends."""
+
+
+class Gone(Exception):
+    """There is nobody to send to any more."""
 
 
 class Full(Exception):

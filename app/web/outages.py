@@ -5,8 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from app.domain.outages import Outage, UndecidedCommit
-from app.graphql.faults import RETRY_S, FaultCode, read_outage
-from app.telemetry import log
+from app.graphql.faults import RETRY_S, FaultCode, log_outage, read_outage
 from app.web.protocol import JSON, write_answer
 
 LATER = {"retry-after": str(RETRY_S)}
@@ -23,11 +22,6 @@ def write_outage(outage: Outage, media_type: str = JSON) -> Response:
 def status_of(outage: Outage) -> int:
     """500 where nobody knows what was done: what asks anew by itself on 503 should know of idempotency keys."""
     return 500 if isinstance(outage, UndecidedCommit) else 503
-
-
-def log_outage(outage: Outage) -> None:
-    """Says in the log what the client is not told."""
-    log("the database failed", level=40 if isinstance(outage, UndecidedCommit) else 30, exception=outage)
 
 
 def find_status(answer: dict[str, Any]) -> int:

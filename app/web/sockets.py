@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.domain.callers import Caller
 from app.domain.outages import Outage
 from app.graphql.execution import ANSWERED, LISTENED, Admitted, Request, RequestFault, SubscriptionEnded
-from app.graphql.faults import Fault, FaultCode, read_outage
+from app.graphql.faults import Fault, FaultCode, log_outage, read_outage
 from app.graphql.listening import Listener
 from app.services.buckets import Buckets
 from app.services.context import Services
@@ -31,15 +31,12 @@ from app.telemetry.metrics import count_refusal
 from app.telemetry.requests import Note, current_note, observing
 from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_again, note_failure, read_token
-from app.web.connections import Connections, Ending, Full
-from app.web.outages import log_outage
+from app.web.connections import CLOSE_TIMEOUT_S, SEND_TIMEOUT_S, Connections, Ending, Full, Gone
 from app.web.protocol import ProtocolFault, read_object, read_payload
 
 SUBPROTOCOL = "graphql-transport-ws"
 ANYTHING = ANSWERED | LISTENED
 INIT_TIMEOUT_S = 5.0  # a client has its token at hand; who says nothing holds a socket for nobody
-SEND_TIMEOUT_S = 5.0  # no answer taken for so long, with all buffers on the way full: the reader is too slow
-CLOSE_TIMEOUT_S = 5.0  # then a slow reader has so long to make room for what it is told
 MAX_ID = 128  # characters of an operation's id: a UUID has 36
 MAX_REASON = 123  # bytes of the reason of a close frame (RFC 6455, 5.5)
 
@@ -57,10 +54,6 @@ class Closing(IntEnum):
     INIT_TIMEOUT = 4408
     ID_TAKEN = 4409
     INIT_AGAIN = 4429
-
-
-class _Gone(Exception):
-    """There is nobody to send to any more."""
 
 
 class SocketEndpoint:
@@ -176,7 +169,7 @@ class _Socket:
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except _Gone:
+        except Gone:
             return
         except Exception as error:  # nothing here may leave a socket open that nobody serves
             log("a socket failed", level=logging.ERROR, exception=error)
@@ -326,7 +319,7 @@ class _Socket:
             if isinstance(fault, Held):
                 count_refusal(str(fault.status))
             await self._send_last({"type": "error", "id": id, "payload": _format(fault.errors)}, this)
-        except _Gone:
+        except Gone:
             current_note().status = "gone"
             raise
         except Outage as outage:
@@ -368,20 +361,20 @@ class _Socket:
             await self._send(message)
 
     async def _send(self, message: dict[str, Any]) -> None:
-        """Hands a message to the network. Raises `_Gone` where the client is gone, or does not read."""
+        """Hands a message to the network. Raises `Gone` where the client is gone, or does not read."""
         text = orjson.dumps(message).decode()
         async with self._sending:
             if self._end.done():
-                raise _Gone
+                raise Gone
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await self.websocket.send_text(text)
             except TimeoutError:
                 self.leave(Ending.TOO_SLOW)
-                raise _Gone from None
+                raise Gone from None
             except (WebSocketDisconnect, RuntimeError):
                 self.end()
-                raise _Gone from None
+                raise Gone from None
 
     async def _close(self, code: int, reason: str) -> None:
         """Tells the client why, if it listens."""

@@ -21,12 +21,10 @@ from app.graphql.faults import Fault, FaultCode
 from app.graphql.listening import Listener
 from app.telemetry import log
 from app.web.admission import SOON_S, Admission
-from app.web.connections import Connections, Ending, Full
+from app.web.connections import CLOSE_TIMEOUT_S, SEND_TIMEOUT_S, Connections, Ending, Full, Gone
 from app.web.protocol import EVENT_STREAM, write_fault
 
 HEARTBEAT_S = 15.0  # proxies cut what is silent for a minute, some for half of one
-SEND_TIMEOUT_S = 5.0  # nothing taken for so long, with all buffers on the way full: the reader is too slow
-CLOSE_TIMEOUT_S = 5.0  # then a slow reader has so long to make room for what it is told
 HEADERS = {
     "cache-control": "no-store",
     "x-accel-buffering": "no",  # a proxy that gathers what it passes on would hold events back
@@ -35,10 +33,6 @@ HEADERS = {
 }
 _HEARTBEAT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"  # without `data` a browser tells nobody of it
-
-
-class _Gone(Exception):
-    """There is nobody to send to any more."""
 
 
 def write_events(*answers: dict[str, Any]) -> Response:
@@ -131,7 +125,7 @@ class EventStream(Response):
             self.end(_COMPLETE)
         except RequestFault as fault:
             self.end(_write_errors(fault.errors))
-        except _Gone:
+        except Gone:
             return
         except Exception as error:  # nothing here may leave a stream open that nobody serves
             log("a stream failed", level=logging.ERROR, exception=error)
@@ -143,7 +137,7 @@ class EventStream(Response):
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self._send(send, _HEARTBEAT)
-            except _Gone:
+            except Gone:
                 return
 
     async def _wait_for_leaving(self, receive: Receive) -> None:
@@ -153,16 +147,16 @@ class EventStream(Response):
         self.end(None)
 
     async def _send(self, send: Send, body: bytes) -> None:
-        """Hands bytes to the network. Raises `_Gone` where the client is gone, or does not read."""
+        """Hands bytes to the network. Raises `Gone` where the client is gone, or does not read."""
         async with self._sending:
             if self._end.done():
-                raise _Gone
+                raise Gone
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "http.response.body", "body": body, "more_body": True})
             except TimeoutError:
                 self.leave(Ending.TOO_SLOW)
-                raise _Gone from None
+                raise Gone from None
             except OSError:
                 self.end(None)
-                raise _Gone from None
+                raise Gone from None

@@ -13,12 +13,13 @@ from starlette.responses import Response
 from app.domain.errors import Refused
 from app.domain.outages import Outage, UndecidedCommit
 from app.graphql.costs import MUTATION, REQUEST
+from app.graphql.faults import log_outage
 from app.services.context import Services
 from app.services.scim import list_roles
 from app.telemetry import log
 from app.web.admission import Admission, Held
 from app.web.authentication import authenticate_request
-from app.web.outages import LATER, log_outage, status_of
+from app.web.outages import LATER, status_of
 from app.web.protocol import ProtocolFault, receive_body
 from app.web.scim import changes, queries
 from app.web.scim.discovery import describe_schemas, describe_service, describe_types
