@@ -1,11 +1,14 @@
 """How every repository reads: one connection, one moment of knowledge, one statement at a time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    BindParameter,
     ColumnElement,
     CursorResult,
     Row,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     false,
     func,
     or_,
@@ -27,6 +31,9 @@ from app.db.engine import finish
 from app.domain.catalog import Catalog
 from app.domain.names import fold_search
 from app.domain.paging import Page, Slice, cut_found
+
+Where = Callable[[Table], ColumnElement[bool]]
+WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)  # what `Reader.raw` is given to compare with
 
 
 @dataclass
@@ -43,27 +50,21 @@ class Reader:
 
     def known(self, table: Table) -> ColumnElement[bool]:
         """The condition under which a row was known at the moment asked."""
-        if self.known_at is None:
-            return table.c.ended_revision.is_(None)
-        return and_(
-            table.c.created_revision <= self.known_at,
-            or_(table.c.ended_revision.is_(None), table.c.ended_revision > self.known_at),
-        )
+        return is_known(table, self.known_at)
 
     async def rows(self, statement: Select[Any]) -> list[RowMapping]:
         return list((await self._execute(statement)).mappings())
 
-    async def raw(self, table: Table, columns: Sequence[str], condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    async def raw(
+        self, table: Table, columns: Sequence[str], where: Where | None = None, wanted: Sequence[str] = ()
+    ) -> Sequence[Row[Any]]:
         """Columns of rows in the order in which these came, as the driver gives them, for those who read very many.
 
-        SQLite reads them in that order by itself, and is spared sorting a million of them.
+        `where` is one of few functions, which says what a row must be; it may compare with `WANTED`.
         """
-        plain: list[Any] = [type_coerce(table.c[name], NullType()) for name in columns]
-        statement = select(*plain).where(condition)
-        if self.connection.dialect.name == "postgresql":
-            came = [table.c.created_revision, table.c.place] if "place" in table.c else [table.c.row_id]
-            statement = statement.order_by(*came)
-        return (await self._execute(statement)).all()
+        in_order = self.connection.dialect.name == "postgresql"
+        statement = _select_raw(table, tuple(columns), where, of_past=self.known_at is not None, in_order=in_order)
+        return (await self._execute(statement, {"wanted": wanted, "known_at": self.known_at})).all()
 
     async def plain(self, columns: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
         """Columns of live rows of one table in no order, as the driver gives them."""
@@ -78,10 +79,35 @@ class Reader:
     async def value(self, statement: Select[Any]) -> Any:
         return (await self._execute(statement)).scalar()
 
-    async def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
+    async def _execute(self, statement: Select[Any], given: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """The result of a statement: siblings still read by the connection when one of them is called off."""
         async with self.turn:
-            return await finish(self.connection.execute(statement))
+            return await finish(self.connection.execute(statement, given))
+
+
+def is_known(table: Table, at: int | ColumnElement[int] | None) -> ColumnElement[bool]:
+    """The condition under which a row was known at a revision; None: is known."""
+    if at is None:
+        return table.c.ended_revision.is_(None)
+    return and_(table.c.created_revision <= at, or_(table.c.ended_revision.is_(None), table.c.ended_revision > at))
+
+
+@cache
+def _select_raw(
+    table: Table, columns: tuple[str, ...], where: Where | None, *, of_past: bool, in_order: bool
+) -> Select[Any]:
+    """The statement of `Reader.raw`, made once: making it takes longer than reading a few rows by it.
+
+    SQLite reads them in order by itself, and is spared sorting a million of them.
+    """
+    plain: list[Any] = [type_coerce(table.c[name], NullType()) for name in columns]
+    statement = select(*plain).where(is_known(table, bindparam("known_at", type_=BigInteger) if of_past else None))
+    if where is not None:
+        statement = statement.where(where(table))
+    if in_order:
+        came = [table.c.created_revision, table.c.place] if "place" in table.c else [table.c.row_id]
+        statement = statement.order_by(*came)
+    return statement
 
 
 async def read_page(

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Table, select
 
 from app.db import tables
 from app.db.mapping import TABLE_OF, columns_of, read_records
-from app.db.repositories.reading import Reader
+from app.db.repositories.reading import WANTED, Reader, Where
 from app.domain.holders import (
     Access,
     Assignment,
@@ -45,12 +45,10 @@ class Worlds:
         """All roles, teams and contracts with what hangs on them; no people."""
         records: list[Record] = []
         for entity in (Role, Team, Contract):
-            records += await self._read(entity, None)
+            records += await self._read(entity)
         for row in (Grant, Limit, Assignment):
-            table = tables.table_of(TABLE_OF[row])
-            records += await self._read(row, is_kind(table.c.holder, Role) | is_kind(table.c.holder, Team))
-        facts = tables.table_of(tables.StoredFactRow)
-        records += await self._read(StoredFact, facts.c.user.is_(None))
+            records += await self._read(row, _is_shared)
+        records += await self._read(StoredFact, _is_nobodys)
         return World.of(records)
 
     async def join_people(self, world: World, users: Collection[UserId] | None) -> World:
@@ -67,10 +65,11 @@ class Worlds:
             return []
         listed = users if users is not None and len(users) <= MAX_LISTED else None
         records: list[Record] = []
-        for kind, column in PEOPLE:
-            table = tables.table_of(TABLE_OF[kind])
-            condition = is_kind(table.c[column], User) if listed is None else table.c[column].in_(sorted(listed))
-            records += await self._read(kind, condition)
+        for kind, (of_anybody, of_listed) in _OF_PEOPLE.items():
+            if listed is None:
+                records += await self._read(kind, of_anybody)
+            else:
+                records += await self._read(kind, of_listed, sorted(listed))
         if listed is None and users is not None:
             wanted = set(users)
             records = [record for record in records if _person_of(record) in wanted]
@@ -78,17 +77,14 @@ class Worlds:
 
     async def list_valued_rows(self) -> list[Grant | Limit]:
         """Every grant and limit of anybody."""
-        return [*await self._read(Grant, None), *await self._read(Limit, None)]
+        return [*await self._read(Grant), *await self._read(Limit)]
 
     async def list_levels_outside(self, products: Iterable[str]) -> list[Access]:
         """The levels in any other product than these."""
-        return await self._read(Access, tables.table_of(tables.AccessRow).c.product.not_in(sorted(products)))
+        return await self._read(Access, _is_outside, sorted(products))
 
-    async def _read(self, kind: type, condition: ColumnElement[bool] | None) -> list[Any]:
-        table = tables.table_of(TABLE_OF[kind])
-        known = self.reader.known(table)
-        wanted = known if condition is None else known & condition
-        rows = await self.reader.raw(table, columns_of(kind), wanted)
+    async def _read(self, kind: type, where: Where | None = None, wanted: Sequence[str] = ()) -> list[Any]:
+        rows = await self.reader.raw(tables.table_of(TABLE_OF[kind]), columns_of(kind), where, wanted)
         records: list[Any] = []
         for start in range(0, len(rows), READ_AT_ONCE):
             records += read_records(kind, self.reader.catalog, rows[start : start + READ_AT_ONCE])
@@ -176,3 +172,23 @@ def is_kind(column: ColumnElement[Any], kind: type) -> ColumnElement[bool]:
     """Whether an id is of a kind, as a range, so that an index serves."""
     prefix = PREFIX_OF[kind]
     return (column >= f"{prefix}_") & (column < f"{prefix}`")
+
+
+def _is_shared(table: Table) -> ColumnElement[bool]:
+    return is_kind(table.c.holder, Role) | is_kind(table.c.holder, Team)
+
+
+def _is_nobodys(table: Table) -> ColumnElement[bool]:
+    return table.c.user.is_(None)
+
+
+def _is_outside(table: Table) -> ColumnElement[bool]:
+    return table.c.product.not_in(WANTED)
+
+
+def _of_people(column: str) -> tuple[Where, Where]:
+    """What makes a row that of anybody, and that of one of those who are wanted."""
+    return lambda table: is_kind(table.c[column], User), lambda table: table.c[column].in_(WANTED)
+
+
+_OF_PEOPLE = {kind: _of_people(column) for kind, column in PEOPLE}
