@@ -21,6 +21,7 @@ RowId = NewType("RowId", str)
 HolderId = UserId | RoleId | TeamId
 
 MANUAL = "manual"  # the source of what a person did by hand
+SCIM = "scim:"  # begins the name of the source of each account that writes by SCIM
 
 
 class UserStatus(StrEnum):

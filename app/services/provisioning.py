@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from app.db.repositories.people import People
 from app.domain.callers import Caller, Need, Right
 from app.domain.errors import Conflict, DomainError, Duplicate, InvalidValue, NotFound, NotPermitted, Refused
-from app.domain.holders import Membership, Team, TeamId, TeamKind, User, UserId, UserKind, UserStatus
+from app.domain.holders import SCIM, Membership, Team, TeamId, TeamKind, User, UserId, UserKind, UserStatus
 from app.domain.ids import PREFIX_OF, kind_of
 from app.domain.names import fold_name, show
 from app.domain.references import Ref
@@ -21,7 +21,6 @@ from app.domain.wishes.users import UNCHANGED, Patch
 from app.services import scim, users
 from app.services.context import Reading, Services
 from app.services.scim import PersonSeen, TeamSeen
-from app.services.sync.planning import SCIM_SOURCE
 from app.services.sync.single import Want, carry_out_desired
 from app.services.writing import WriteOptions, Writing, Written
 
@@ -49,7 +48,7 @@ class TeamAsked:
 
 def source_of(caller: Caller) -> str:
     """The source under which a caller writes by SCIM; no two callers share one."""
-    return f"{SCIM_SOURCE}{caller.user_name}"
+    return f"{SCIM}{caller.user_name}"
 
 
 async def _carry_out(services: Services, caller: Caller, want: Want, *, reason: str) -> Written:

@@ -16,9 +16,9 @@ from app.db.unit_of_work import ReadingUnit, WritingUnit
 from app.domain.callers import OPERATIONS, Caller
 from app.domain.changes import Stamp, cut_refusals
 from app.domain.errors import DomainError, ErrorCode, InvalidValue, NotPermitted, Refused, Warned
-from app.domain.holders import MANUAL, Role, RoleId, Team, TeamId, UserId, UserStatus
+from app.domain.holders import Role, RoleId, Team, TeamId, UserId, UserStatus
 from app.domain.ids import SYNC_RUN, make_id
-from app.domain.names import fold_name, read_name
+from app.domain.sources import read_source
 from app.domain.sync.brake import Brake, Managed, find_managed
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan, diff
@@ -39,7 +39,6 @@ LONG = 1 << 20  # bytes of a feed that is likely to be skimmed: some five thousa
 PART = 1 << 20  # bytes of a part of a feed as it is kept, before it is compressed
 FEEDS_KEPT_FOR = timedelta(days=7)  # a plan that nobody has applied by then is made anew
 PLAN = "planSync"
-SCIM_SOURCE = "scim:"  # begins the name of the source of each account that writes by SCIM
 
 
 class Phase(StrEnum):
@@ -243,17 +242,11 @@ def _check(options: PlanOptions) -> PlanOptions:
     """The options in the form in which names are kept. Raises `Refused`."""
     errors: list[DomainError] = []
     try:
-        options = replace(options, source=read_name(options.source, "source"))
+        options = replace(options, source=read_source(options.source, "source"))
         if options.idempotency is not None:
             options = replace(options, idempotency=read_key(options.idempotency))
     except InvalidValue as refusal:
         errors.append(refusal)
-    if options.source.startswith(SCIM_SOURCE):
-        message = f"`{SCIM_SOURCE}` begins the names of sources that write by SCIM"
-        errors.append(InvalidValue(message, path=("source",), expected="the name of the system that sends the feed"))
-    if fold_name(options.source) == MANUAL:
-        message = f"`{MANUAL}` is what people do by hand, and no source of a feed"
-        errors.append(InvalidValue(message, path=("source",), expected="the name of the system that sends the feed"))
     if options.max_removals is not None and options.max_removals < 0:
         message = f"{options.max_removals} rows cannot be removed"
         errors.append(InvalidValue(message, path=("maxRemovals",), expected="0 or more"))

@@ -193,6 +193,7 @@ async def test_all_faults_come_together(world: Gateway) -> None:
         ({"source": "manual"}, "source"),
         ({"source": "Manual"}, "source"),
         ({"source": "scim:idp"}, "source"),
+        ({"source": "SCIM:idp"}, "source"),
         ({"source": ""}, "source"),
         ({"source": "right\u202eto left"}, "source"),
         ({"maxRemovals": -1}, "maxRemovals"),
