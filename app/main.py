@@ -122,7 +122,9 @@ def create_worker() -> Starlette:
 @asynccontextmanager
 async def _living(services: Services, settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[None]:
     """What a process does from when it serves to its end."""
-    await services.index.start()
+    if settings.index:
+        services.index.snapshot = settings.snapshot
+        await services.index.start()
     settle_memory()
     with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
         yield

@@ -93,7 +93,9 @@ class Settings:
     sync_brake_share: float = 0.1  # what one plan may take of what its source manages before it stops
     sync_max_bytes: int = GIB  # of a feed by POST: a million people take some 250 MB, more fills the disk
     allowed_origins: frozenset[str] = frozenset()  # pages served elsewhere that may open sockets; our own always may
+    snapshot: Path | None = None  # where the index is left for the next start; beside the database, by default nowhere
     index: bool = True  # everybody's rights are kept in memory; off: every question is answered from the database
+    compiled: bool = True  # queries are compiled once; off: graphql-core runs them, should the two ever differ
     access_log: bool = True  # a line a request: who asked for what, and how long it took
     metrics_port: int | None = None  # where the proxy cannot be told to keep `/metrics` to itself
     drain_seconds: float = 5.0  # from SIGTERM to the end: in it whoever spreads requests sees that we are not ready
@@ -230,13 +232,17 @@ def _read_limits(environment: Mapping[str, str], faults: list[str]) -> Limits:
 def _read_operations(environment: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
     """What whoever runs the gateway chooses; what is wrong with it is added to the faults."""
     found: dict[str, Any] = {}
-    for name in ("index", "access_log", "traces"):
+    for name in ("index", "compiled", "access_log", "traces"):
         text = environment.get(f"PERMGATE_{name.upper()}", "on" if getattr(Settings(), name) else "off")
         if text not in {"on", "off"}:
             faults.append(f"PERMGATE_{name.upper()}: `{text}` is neither `on` nor `off`")
         found[name] = text == "on"
     if found["traces"] and not _has_tracing():
         faults.append("PERMGATE_TRACES: OpenTelemetry is not installed: install permgate with its extra `otel`")
+    if "PERMGATE_SNAPSHOT" in environment:
+        found["snapshot"] = Path(environment["PERMGATE_SNAPSHOT"])
+        if not found["snapshot"].parent.is_dir():
+            faults.append(f"PERMGATE_SNAPSHOT: there is no folder `{found['snapshot'].parent}`")
     port = environment.get("PERMGATE_METRICS_PORT")
     if port is not None:
         if re.fullmatch("[0-9]{1,5}", port, re.ASCII) and 0 < int(port) <= MAX_PORT:

@@ -41,6 +41,12 @@ def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
+def unindexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are about reading the database, whether or not the others answer from an index."""
+    monkeypatch.setattr("tests.factories.INDEXED", False)
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

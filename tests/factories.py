@@ -569,7 +569,7 @@ async def open_gateway(
         yield gateway
 
 
-def _catching_up(services: Services, app: ASGIApp) -> ASGIApp:
+def _catching_up(services: Services, app: Any) -> ASGIApp:
     """The application, each request of which finds the index of the latest revision."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -579,6 +579,7 @@ def _catching_up(services: Services, app: ASGIApp) -> ASGIApp:
         _is_catching_up.reset(token)
         await app(scope, receive, send)
 
+    serve.state = app.state  # type: ignore[attr-defined]  # whoever is given it looks for what the application keeps
     return serve
 
 

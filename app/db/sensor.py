@@ -1,12 +1,14 @@
 """Which revision is the latest, told at once and without a transaction, to those who keep something of the database.
 
 SQLite: a connection of its own asks for `data_version`, which is another after every commit of any process; that takes
-a microsecond. So what it tells is so in the moment in which it is asked.
+a microsecond. So what it tells is so in the moment in which it is asked. Nothing is known once there is another file in
+its place, or none.
 
 PostgreSQL tells each revision as it is committed. A notice may be lost with the connection that brings it, so what was
 told is believed for `BELIEVED_S` after somebody has looked, and not at all while nobody listens.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from time import monotonic
@@ -46,6 +48,8 @@ class FileSensor:
     pulse_s = None
 
     def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = _identify(path)
         self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         self._connection.execute("PRAGMA query_only=ON")
         self._cursor = self._connection.cursor()
@@ -53,6 +57,8 @@ class FileSensor:
         self._revision: int | None = None
 
     def read_revision(self) -> int | None:
+        if _identify(self._path) != self._file:
+            return None
         try:
             (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
             if version != self._version:
@@ -70,6 +76,15 @@ class FileSensor:
 
     async def close(self) -> None:
         self._connection.close()
+
+
+def _identify(path: str) -> tuple[int, int] | None:
+    """Which file it is that a path leads to."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class NoticeSensor:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from app.domain.holders import UserId
 from app.domain.profiles import Profile
@@ -37,33 +37,81 @@ def encode(text: str) -> bytes:
 
 
 class Names:
-    """Texts by number, packed. Of a text that is absent nothing is kept but that."""
+    """Texts by number, packed: their bytes one after another, and where each ends. An absent one is an empty one."""
 
-    def __init__(self, texts: Iterable[str | None]) -> None:
+    def __init__(self, packed: bytes, ends: "array[int]") -> None:
+        self.packed = packed
+        self.ends = ends
+
+    @staticmethod
+    def of(texts: Iterable[str | None]) -> "Names":
         packed = [b"" if text is None else encode(text) for text in texts]
-        self._bytes = b"".join(packed)
-        self._ends = array("Q", accumulate(map(len, packed), initial=0))
+        return Names(b"".join(packed), array("Q", accumulate(map(len, packed), initial=0)))
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self.ends) - 1
 
     def __getitem__(self, number: int) -> bytes:
-        return self._bytes[self._ends[number] : self._ends[number + 1]]
+        return self.packed[self.ends[number] : self.ends[number + 1]]
 
 
 class Everybody:
-    """People as they were put together: numbered by user name. `profiles` of them are interned."""
+    """People as they were put together: numbered by user name. `profiles` of them are interned.
 
-    def __init__(self, people: Sequence[Person]) -> None:
-        """`people` in the order of their user names, compared by code point as UTF-8 is."""
+    `by_external_id` has the numbers of those who have an external id, in the order of these.
+    """
+
+    def __init__(
+        self,
+        ids: Iterable[str],
+        profile_of: "array[int]",
+        profiles: tuple[Profile, ...],
+        user_names: Names,
+        external_ids: Names,
+        by_external_id: "array[int]",
+    ) -> None:
+        self.number_of: dict[str, int] = {user: number for number, user in enumerate(ids)}
+        self.profile_of = profile_of
+        self.profiles = profiles
+        self.user_names = user_names
+        self.external_ids = external_ids
+        self.by_external_id = by_external_id
+
+    @staticmethod
+    def of(people: Iterable[Person]) -> "Everybody":
+        ordered = sorted(people, key=lambda person: encode(person.user_name))
         numbers: dict[Profile, int] = {}
-        self.number_of: dict[str, int] = {person.id: number for number, person in enumerate(people)}
-        self.profile_of = array("I", (numbers.setdefault(person.profile, len(numbers)) for person in people))
-        self.profiles: tuple[Profile, ...] = tuple(numbers)
-        self.user_names = Names(person.user_name for person in people)
-        self.external_ids = Names(person.external_id for person in people)
-        named = (number for number, person in enumerate(people) if person.external_id is not None)
-        self.by_external_id = array("I", sorted(named, key=self.external_ids.__getitem__))
+        profile_of = array("I", (numbers.setdefault(person.profile, len(numbers)) for person in ordered))
+        external_ids = Names.of(person.external_id for person in ordered)
+        named = (number for number, person in enumerate(ordered) if person.external_id is not None)
+        return Everybody(
+            (person.id for person in ordered), profile_of, tuple(numbers),
+            Names.of(person.user_name for person in ordered), external_ids,
+            array("I", sorted(named, key=external_ids.__getitem__)),
+        )  # fmt: skip
+
+    def dump(self) -> tuple[bytes, ...]:
+        """What `load` makes the same people of, on a machine of the same byte order."""
+        flat = array("I", (number for profile in self.profiles for number in profile))
+        arrays = (
+            self.profile_of, flat, array("I", map(len, self.profiles)), self.user_names.ends, self.external_ids.ends,
+            self.by_external_id,
+        )  # fmt: skip
+        texts = ("\n".join(self.number_of).encode(), self.user_names.packed, self.external_ids.packed)
+        return *texts, *(one.tobytes() for one in arrays)
+
+    @staticmethod
+    def load(parts: Sequence[bytes]) -> "Everybody":
+        """The people of a dump."""
+        ids, user_names, external_ids, *arrays = parts
+        profile_of, flat, lengths, name_ends, external_ends, by_external_id = (
+            array(code, part) for code, part in zip("IIIQQI", arrays, strict=True)
+        )
+        numbers = iter(flat)
+        return Everybody(
+            ids.decode().split("\n") if ids else (), profile_of, tuple(tuple(islice(numbers, n)) for n in lengths),
+            Names(user_names, name_ends), Names(external_ids, external_ends), by_external_id,
+        )  # fmt: skip
 
     @cached_property
     def sizes(self) -> "array[int]":
@@ -113,7 +161,7 @@ class People:
 
     @staticmethod
     def of(people: Iterable[Person]) -> "People":
-        return People(Everybody(sorted(people, key=lambda person: encode(person.user_name))))
+        return People(Everybody.of(people))
 
     def __iter__(self) -> Iterator[Person]:
         """Everybody, in no order."""

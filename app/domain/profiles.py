@@ -30,6 +30,7 @@ Ranked = tuple[bytes, datetime, datetime | None]  # levels, since when, and unti
 OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
 DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
+SHOWN_KEPT = 32  # of one standing, by doors: answers of some tens of kilobytes, for the selections of a few screens
 SUBJECT, OTHER = "usr_standin", "usr_standin_other"  # how the ids of stand-ins begin; no person has such a one
 
 
@@ -55,6 +56,12 @@ class Standing:
     until: datetime | None
     decisions: dict[tuple[str, Value | None], Decision] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
+
+    def keep(self, key: Any, made: Any) -> None:
+        """Keeps what a door has made of it."""
+        if len(self.kept) >= SHOWN_KEPT:
+            self.kept.clear()
+        self.kept[key] = made
 
     def lasts(self, now: datetime) -> bool:
         """Whether it is how things stand at a moment."""

@@ -105,7 +105,7 @@ def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
     kept: list[EffectiveRight] | None = standing.kept.get(list_effective_rights)
     if kept is None:
         kept = describe_rights(standing.evaluation, standing.effective, "")
-        standing.kept[list_effective_rights] = kept
+        standing.keep(list_effective_rights, kept)
     return kept
 
 

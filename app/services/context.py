@@ -80,7 +80,7 @@ class Services:
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
         self.feed = Feed(database, self.clock)
-        self.index = Indexes(database, lambda: self.program)
+        self.index = Indexes(database, lambda: self.program, key=cursor_key)
         self.sketches = Sketches()
         self.drafting = asyncio.Semaphore(1)  # a long feed takes a processor and memory: one after another
         self.past = Past()

@@ -10,10 +10,11 @@ was taken away before the question was asked.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from time import monotonic, thread_time
 from typing import Generic, TypeVar
 
@@ -35,6 +36,7 @@ from app.domain.tokens import TokenRecord
 from app.domain.values import Value
 from app.domain.windows import find_next_moment
 from app.domain.world import World
+from app.services.snapshots import Snapshot, read_snapshot, write_snapshot
 from app.telemetry import log
 
 MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
@@ -185,29 +187,41 @@ class RightsIndex:
 
 
 class Indexes:
-    """The latest index, and what keeps it the latest one. Begins with `start`; until then there is none."""
+    """The latest index, and what keeps it the latest one. Begins with `start`; until then there is none.
 
-    def __init__(self, database: Database, find_program: Callable[[], Program]) -> None:
+    With a `snapshot` it starts from that file, and leaves it there for the next start; `key` seals it.
+    """
+
+    def __init__(self, database: Database, find_program: Callable[[], Program], *, key: bytes) -> None:
+        self.snapshot: Path | None = None
         self._database = database
         self._find_program = find_program  # the one in force
+        self._key = key
         self._signatures = Signatures()
         self._latest: RightsIndex | None = None
+        self._kept_revision = -1  # that of the snapshot
         self._sensor: Sensor | None = None
         self._wake = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        """Builds the first index, and follows the log from then on. Raises what reading the database does."""
+        """Makes the first index, and follows the log from then on. Raises what reading the database does."""
+        if self._following is not None:
+            await self.catch_up()
+            return
         self._sensor = self._database.sense(self._wake.set)
         self._database.after_commit.append(self._hear)
         await self.catch_up()
+        await self._keep_snapshot()
         self._following = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following])
+            self._following = None
+            await self._keep_snapshot()
         if self._sensor is not None:
             self._database.after_commit.remove(self._hear)
             await self._sensor.close()
@@ -249,43 +263,86 @@ class Indexes:
         """Makes the index of the latest revision, if there is a later one than that of the index."""
         assert self._sensor is not None
         async with self._turn:
-            asked_at, program = monotonic(), self._find_program()
-            async with self._database.reading(program.catalog, patient=self._latest is None) as unit:
+            asked_at, program, known = monotonic(), self._find_program(), self._latest
+            snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
+            async with self._database.reading(program.catalog, patient=known is None) as unit:
                 revision = await unit.audit.find_last_revision()
-                known = self._latest
-                if known is None or revision < known.revision or known.program is not program:
+                if known is not None and known.program is program and known.revision <= revision:
+                    if known.revision < revision:
+                        self._latest = await self._advance(known, unit, revision)
+                elif snapshot is not None and await _is_of(snapshot, unit):
+                    self._latest = await self._resume(snapshot, program, unit, revision)
+                else:
                     self._latest = await self._build(program, unit, revision)
-                elif revision > known.revision:
-                    self._latest = await self._advance(known, unit, revision)
             self._sensor.confirm(revision, asked_at=asked_at)
 
     async def _build(self, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
+        """The index of everybody's rows."""
         directory = await unit.worlds.load_directory()
-        owners = {contract.owner for contract in directory.contracts.values()}
-        people = People.of(await unit.profiles.load(None, self._signatures, owners))
+        people = People.of(await unit.profiles.load(None, self._signatures, _owners(directory)))
+        return RightsIndex(revision, program, people, self._make_standings(program, directory))
+
+    async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
+        """The index of a snapshot and of what the log names since."""
+        self._signatures = Signatures(snapshot.signatures)
+        self._kept_revision = snapshot.revision
+        directory = await unit.worlds.load_directory()
+        touched = _people_in(await unit.profiles.list_subjects(snapshot.revision))
+        touched |= snapshot.owners ^ _owners(directory)
+        people = await self._change(People(snapshot.people), unit, touched, directory)
         return RightsIndex(revision, program, people, self._make_standings(program, directory))
 
     async def _advance(self, known: RightsIndex, unit: ReadingUnit, revision: int) -> RightsIndex:
         """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
         subjects = await unit.profiles.list_subjects(known.revision)
-        touched = {subject for subject in subjects if subject.startswith(f"{PREFIX_OF[User]}_")}
-        standings = known.standings
+        touched, standings = _people_in(subjects), known.standings
         if len(touched) < len(subjects):
             directory = await unit.worlds.load_directory()
             if directory != known.directory:
+                touched |= _owners(known.directory) ^ _owners(directory)
                 standings = self._make_standings(known.program, directory)
-        before, after = (
-            {contract.owner for contract in directory.contracts.values()}
-            for directory in (known.directory, standings.directory)
-        )
-        touched |= before ^ after
-        if len(touched) > MOST_LOADED:
-            people = People.of(await unit.profiles.load(None, self._signatures, after))
-            return RightsIndex(revision, known.program, people, standings)
-        loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, after)}
-        people = known.people.changed({user: loaded.get(UserId(user)) for user in touched})
+        people = await self._change(known.people, unit, touched, standings.directory)
         return known.followed_by(revision, people, standings, touched)
+
+    async def _change(self, people: People, unit: ReadingUnit, touched: Set[str], directory: World) -> People:
+        """Everybody, those touched as they are now."""
+        owners = _owners(directory)
+        if len(touched) > MOST_LOADED:
+            return People.of(await unit.profiles.load(None, self._signatures, owners))
+        loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, owners)}
+        return people.changed({user: loaded.get(UserId(user)) for user in touched})
 
     def _make_standings(self, program: Program, directory: World) -> Standings:
         signatures = self._signatures
         return Standings(program, directory, lambda profile: signatures.read(program.catalog, profile))
+
+    async def _keep_snapshot(self) -> None:
+        """Leaves a snapshot of the index, if there is a place for it. Why there is none is told: that harms nobody."""
+        index = self._latest
+        if self.snapshot is None or index is None or index.revision == self._kept_revision:
+            return
+        try:
+            async with self._database.reading() as unit:
+                (entry,) = await unit.audit.find([index.revision])
+            packed = People.of(index.people).packed if index.people.beside else index.people.packed
+            snapshot = Snapshot(
+                index.revision, entry.hash, frozenset(_owners(index.directory)), self._signatures.known, packed
+            )
+            await asyncio.to_thread(write_snapshot, self.snapshot, snapshot, self._key)
+            self._kept_revision = index.revision
+        except Exception as error:
+            log("the snapshot of the index cannot be written", level=30, exception=error)
+
+
+def _owners(directory: World) -> set[str]:
+    """Those whom contracts name as their owners."""
+    return {contract.owner for contract in directory.contracts.values()}
+
+
+def _people_in(subjects: Iterable[str]) -> set[str]:
+    return {subject for subject in subjects if subject.startswith(f"{PREFIX_OF[User]}_")}
+
+
+async def _is_of(snapshot: Snapshot, unit: ReadingUnit) -> bool:
+    """Whether a snapshot is of the history of a database."""
+    return [entry.hash for entry in await unit.audit.find([snapshot.revision])] == [snapshot.hash]

@@ -36,6 +36,7 @@ from tests.factories import Answer, Clock, Gateway, Template, fill_template, ope
 from tests.syncing import person, planned
 
 FEW, MANY = 2, 24
+pytestmark = pytest.mark.usefixtures("unindexed")  # statements are counted
 AUTHENTICATION = 2 + 1  # the token, and whose it is; and what that one may see, in the snapshot
 DIRECTORY = 7  # roles, teams, contracts, their grants, limits and assignments, the facts of contracts
 PEOPLE = 8  # people, and their grants, limits, roles, teams, levels, links and facts

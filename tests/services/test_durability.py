@@ -19,6 +19,7 @@ from tests.factories import Clock, Gateway, Template, open_copy, open_gateway, s
 from tests.histories import assert_sound
 from tests.processes import moves_of, start_writer, wait_for_its_first_word
 
+pytestmark = pytest.mark.usefixtures("unindexed")  # what is read of the database, and what comes of its faults
 MENU = "desk.reports.menu"
 MANY_KILLS = int(os.environ.get("FAULT_KILLS", "1000"))
 KILLS_A_FILE = 50  # to look at all of a file takes longer as it grows

@@ -281,3 +281,18 @@ def test_rooms_are_emptied_when_they_are_full() -> None:
     for number in range(10):
         assert room.keep(str(number), number) == number
         assert len(room) <= 3
+
+
+async def test_of_a_file_that_is_gone_or_is_another_nothing_is_known(indexed: Gateway, tmp_path: Path) -> None:
+    """Whoever puts a backup in the place of the file is not answered from what was there before."""
+    if not isinstance(indexed.path, Path):
+        pytest.skip("a file is put in the place of another")
+    index, aside = indexed.services.index, tmp_path / "aside.db"
+    assert index.current() is not None
+    indexed.path.rename(aside)
+    assert index.current() is None
+    indexed.path.write_bytes(aside.read_bytes())
+    assert index.current() is None
+    indexed.path.unlink()
+    aside.rename(indexed.path)
+    assert index.current() is not None

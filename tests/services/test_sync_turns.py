@@ -13,6 +13,7 @@ from tests.factories import Gateway
 from tests.moves import assign, by
 from tests.synced import apply, olga, plan, write_feed
 
+pytestmark = pytest.mark.usefixtures("unindexed")  # connections are counted
 FEED = write_feed([{"externalId": "e-dora", "userName": "dora"}])
 LATE_S = 10  # what is not blocked is done long before
 

@@ -296,6 +296,7 @@ async def test_a_change_whose_commit_has_begun_is_told(world: Gateway, monkeypat
     assert (await world.gql('{ user(ref: {userName: "gus"}) { userName } }'))["user"] == {"userName": "gus"}
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_of_a_document_the_field_after_the_commit_is_called_off(
     world: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,9 +35,14 @@ _FILLING: dict[str, Any] = {
 class Signatures:
     """What rows say, numbered. It only grows, so that whoever reads an older state of everybody finds what it needs."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[Any, ...], int] = {}
-        self._known: list[tuple[Any, ...]] = []
+    def __init__(self, known: Iterable[tuple[Any, ...]] = ()) -> None:
+        self._known = list(known)
+        self._numbers = {said: number for number, said in enumerate(self._known)}
+
+    @property
+    def known(self) -> Sequence[tuple[Any, ...]]:
+        """All of them, by number."""
+        return tuple(self._known)
 
     def number(self, said: tuple[Any, ...]) -> int:
         """The number of what a row says: the place of its kind, then its columns."""

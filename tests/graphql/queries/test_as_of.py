@@ -423,6 +423,7 @@ async def test_the_past_of_many_people_takes_as_few_statements_as_that_of_one(wo
     assert counts[1] == counts[2] < counts[0]  # the directory of then is kept for the next
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_a_question_about_then_costs_hardly_more_than_one_about_now(world: Gateway) -> None:
     document = "query ($input: CheckInput!) { check(input: $input) { allowed missing { text } } }"
     then = at_revision(await world.revision())

@@ -90,6 +90,7 @@ async def test_whoever_sees_one_contract_sees_what_changes_nothing_else(world: G
     assert (await world.gql(document, {"ids": ids}, token=token))["nodes"] == [None, {"id": ids[1]}, None]
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_a_page_of_them_takes_no_more_statements(night: Night) -> None:
     world, _, _ = night
     document = "{ auditLog(first: 20) { edges { node { changesTotal changes { detail } } } } }"
