@@ -1,4 +1,6 @@
-"""Running a document: parsed and validated once, executed by graphql-core over the schema that strawberry built.
+"""Running a document: parsed, validated and compiled once, over the schema that strawberry built.
+
+A query is run by its plan (`app/graphql/compiled`), where there is one; everything else by graphql-core.
 
 Strawberry's own pipeline is left out: it parses and validates anew for every request and does not tell in which phase
 an error arose, which decides the status of the answer.
@@ -10,7 +12,7 @@ within a time, and by `app/web/admission.py` within what its caller may take.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from time import thread_time
@@ -36,6 +38,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from app.domain.callers import Caller
 from app.domain.errors import Refused
 from app.domain.outages import Outage
+from app.graphql.compiled import Compiler, Plan, Run
 from app.graphql.context import Moved, Operation
 from app.graphql.costs import UNIT_S
 from app.graphql.documents import Documents, Refusals
@@ -115,6 +118,9 @@ class Document:
     node: DocumentNode
     costs: Costs
     is_long: bool  # it asks for something that takes as long as there is much of it
+    plans: dict[int, Plan | None] = field(
+        default_factory=dict
+    )  # of its operations, by their identity, once they are run
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Admitted:
     cost: int
     effort: int
     timeout_s: float
-    execution: Execution[Any]
+    execution: Execution[Any] | Run
 
 
 class Executor:
@@ -134,6 +140,7 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema | None = None) -> None:
         self.schema: GraphQLSchema = (schema or build_schema())._schema  # noqa: SLF001  # the graphql-core schema inside
+        self.compiler = Compiler(self.schema)
         self.policy = OPEN
         self.limits = Limits()
         self._forget_documents()
@@ -292,7 +299,8 @@ class Executor:
                 message = f"a {chosen.operation.value} cannot be asked this way"
                 raise RequestFault([GraphQLError(message)], FaultCode.BAD_REQUEST)
             execution = self._bind(document, request, caller)
-            cost = document.costs.count(chosen, execution.variable_values.coerced)
+            variables = execution.coerced if isinstance(execution, Run) else execution.variable_values.coerced
+            cost = document.costs.count(chosen, variables)
             if cost > self.limits.max_cost:
                 raise RequestFault([_too_expensive(cost, self.limits.max_cost)], FaultCode.COST_ESTIMATED_TOO_EXPENSIVE)
         except RequestFault as fault:
@@ -301,16 +309,28 @@ class Executor:
         effort = round((thread_time() - started) / UNIT_S)
         return Admitted(request, chosen.operation, cost, effort, self._find_timeout(document, chosen), execution)
 
-    def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any]:
+    def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any] | Run:
         """An execution of the document with the variables, which are coerced here and nowhere else."""
-        execution = PiecewiseExecution.build(
-            self.schema, document.node, raw_variable_values=dict(request.variables or {}),
-            operation_name=request.operation_name, max_coercion_errors=MAX_ERRORS,
-            hide_suggestions=not self.policy.may_introspect(caller),
-        )  # fmt: skip
+        plan = self._find_plan(document, request.operation_name) if self.policy.compiled else None
+        hide = not self.policy.may_introspect(caller)
+        execution: Execution[Any] | Run | list[GraphQLError] | None = None
+        if plan is not None:
+            execution = plan.bind(request.variables or {}, max_errors=MAX_ERRORS, hide_suggestions=hide)
+        if execution is None:
+            execution = PiecewiseExecution.build(
+                self.schema, document.node, raw_variable_values=dict(request.variables or {}),
+                operation_name=request.operation_name, max_coercion_errors=MAX_ERRORS, hide_suggestions=hide,
+            )  # fmt: skip
         if isinstance(execution, list):
             raise RequestFault(execution, FaultCode.BAD_USER_INPUT)
         return execution
+
+    def _find_plan(self, document: Document, name: str | None) -> Plan | None:
+        """The plan of an operation of a document; None where graphql-core runs it."""
+        operation = self.choose(document, name)
+        if id(operation) not in document.plans:
+            document.plans[id(operation)] = self.compiler.compile(document.node, operation)
+        return document.plans[id(operation)]
 
     def _find_timeout(self, document: Document, chosen: OperationDefinitionNode) -> float:
         if document.is_long:
@@ -378,6 +398,7 @@ class Executor:
         Raises `RequestFault` where nothing could be run, `SubscriptionEnded` where it is over.
         """
         execution = admitted.execution
+        assert not isinstance(execution, Run), "subscriptions are run by graphql-core"
         execution.context_value = listener
         events = create_source_event_stream(execution)
         if isawaitable(events):
@@ -403,13 +424,13 @@ class Executor:
             await listener.rest()
 
 
-def _begin(operation: Operation, execution: Execution[Any]) -> Any:
+def _begin(operation: Operation, execution: Execution[Any] | Run) -> Any:
     """The result of an execution, or what has to be awaited for it."""
     execution.context_value = operation
     return execution.execute_operation()
 
 
-async def _finish(operation: Operation, execution: Execution[Any], begun: Any = None) -> dict[str, Any] | None:
+async def _finish(operation: Operation, execution: Execution[Any] | Run, begun: Any = None) -> dict[str, Any] | None:
     """The answer of an execution, which may have begun; None where the operation has moved."""
     try:
         result = _begin(operation, execution) if begun is None else begun

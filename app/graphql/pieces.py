@@ -18,27 +18,42 @@ REST_S = 0.01  # between two pieces: enough for several small requests, and a si
 ENTRIES = 16  # of a list that are completed before anybody looks at the time
 
 
+class Pace:
+    """How long an operation has had the processor to itself. It begins with its first piece."""
+
+    __slots__ = ("_begun", "_resting")
+
+    def __init__(self) -> None:
+        self._begun = thread_time()
+        self._resting: asyncio.Lock | None = None
+
+    def is_due(self) -> bool:
+        """Whether it is time to rest."""
+        return thread_time() - self._begun >= PIECE_S
+
+    async def rest(self) -> None:
+        """Rests, if it is time to."""
+        if not self.is_due():
+            return
+        if self._resting is None:
+            self._resting = asyncio.Lock()  # all of the operation rests at a time
+        async with self._resting:
+            if self.is_due():
+                await asyncio.sleep(REST_S)
+                self._begun = thread_time()
+
+
 class PiecewiseExecution(Executor[Any]):
     """An execution by graphql-core that rests between its pieces. What it answers is the same."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._begun = 0.0
-        self._resting = asyncio.Lock()  # all of the operation rests at a time
+        self._pace = Pace()
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """Begins with the first piece."""
-        self._begun = thread_time()
+        self._pace = Pace()
         return super().execute_operation(serially)
-
-    async def _rest(self) -> None:
-        """Rests, if it is time to."""
-        if thread_time() - self._begun < PIECE_S:
-            return
-        async with self._resting:
-            if thread_time() - self._begun >= PIECE_S:
-                await asyncio.sleep(REST_S)
-                self._begun = thread_time()
 
     async def complete_awaitable_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
@@ -50,7 +65,7 @@ class PiecewiseExecution(Executor[Any]):
 
     async def _await(self, result: Any) -> Any:
         found = await result
-        await self._rest()
+        await self._pace.rest()
         return found
 
     def complete_iterable_value(
@@ -70,7 +85,7 @@ class PiecewiseExecution(Executor[Any]):
         try:
             for index, item in enumerate(items):
                 if index % ENTRIES == 0:
-                    await self._rest()
+                    await self._pace.rest()
                 place = path.add_key(index, None)
                 if self.is_awaitable(item):
                     work = self.complete_awaitable_list_item_value(

@@ -1,4 +1,4 @@
-"""Which documents are taken from whom: any or only trusted ones, those that ask about the schema or not.
+"""Which documents are taken from whom: any or only trusted ones, those about the schema or not. And how they are run.
 
 A trusted document is named by an id and was vouched for by whoever runs the gateway. Its variables are as hostile as
 any: whatever is checked of a request is checked of one for a trusted document as well.
@@ -35,11 +35,15 @@ class Introspection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`documents`: the texts of the trusted ones by id. A kind of caller that is not in `trust` has no use for them."""
+    """`documents`: the texts of the trusted ones by id. A kind of caller that is not in `trust` has no use for them.
+
+    `compiled`: whether queries are run by plans of their own; without it graphql-core runs all of them.
+    """
 
     documents: Mapping[str, str] = field(default_factory=dict)
     trust: Mapping[UserKind, Trust] = field(default_factory=dict)
     introspection: Introspection = Introspection.ALL
+    compiled: bool = True
 
     def trust_of(self, caller: Caller) -> Trust:
         """What trusted documents are to a caller."""

@@ -32,6 +32,7 @@ def make_policy(settings: Settings, executor: Executor) -> Policy:
         documents=load_trusted(settings.trusted_documents, executor),
         trust={UserKind(kind.upper()): Trust(trust) for kind, trust in settings.trusted_mode},
         introspection=Introspection(settings.introspection),
+        compiled=settings.compiled,
     )
 
 

@@ -1,0 +1,172 @@
+"""Selections: what is asked of an object of a type, as one function that reads all of it."""
+
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any, NamedTuple
+
+from graphql import GraphQLObjectType, TypeNameMetaFieldDef
+from graphql.execution.collect_fields import GroupedFieldSet
+from graphql.pyutils import is_awaitable
+from orjson import Fragment, dumps
+
+from app.graphql.compiled.resolvers import Resolve, Resolver
+from app.graphql.compiled.runs import Complete, Place, Run, Site, await_parts
+from app.graphql.compiled.splices import Splice
+from app.graphql.compiled.values import Completer, make_completer, unwrap
+
+
+class Step(NamedTuple):
+    """A field of a selection. Where there is `read`, `finish` completes what it gives; else `take` does everything."""
+
+    name: str
+    read: Callable[[Any], Any] | None
+    plain: type | None  # the class of what is read that is answered as it is
+    is_required: bool
+    finish: Complete
+    take: Complete
+    site: Site
+
+
+class Selector:
+    """Makes what completes objects: the selection of each field and type, made when it is first asked for."""
+
+    def __init__(
+        self,
+        collect: Callable[[GraphQLObjectType, Site | None], GroupedFieldSet],
+        find_resolver: Callable[[GraphQLObjectType, str], Resolver | None],
+        find_splice: Callable[[Site], tuple[Splice, str | None] | None],
+    ) -> None:
+        self._collect = collect
+        self._find_resolver = find_resolver
+        self._find_splice = find_splice
+
+    def select(self, site: Site | None, kind: GraphQLObjectType) -> Complete:
+        """What completes objects of a type at a field; None: at the root."""
+        steps: list[Step] | None = None
+
+        def complete(run: Run, source: Any, place: Place) -> Any:
+            nonlocal steps
+            if steps is None:
+                steps = self._make_steps(site, kind)
+            found: dict[str, Any] = {}
+            waiting: list[str] = []
+            try:
+                for name, read, plain, is_required, finish, take, at in steps:
+                    if read is None:
+                        completed = take(run, source, place)
+                    else:
+                        try:
+                            completed = read(source)
+                        except Exception as error:
+                            here = (place, name, kind.name)
+                            completed = run.fail(error, at.nodes, here, is_required=is_required)
+                        else:
+                            if completed.__class__ is not plain and (completed is not None or is_required):
+                                completed = finish(run, completed, place)
+                    found[name] = completed
+                    if completed.__class__ is CoroutineType:
+                        waiting.append(name)
+            except Exception:
+                run.settle([found[name] for name in waiting])
+                raise
+            return await_parts(found, waiting) if waiting else found
+
+        return complete
+
+    def _make_steps(self, site: Site | None, kind: GraphQLObjectType) -> list[Step]:
+        steps = []
+        for name, details in self._collect(kind, site).items():
+            step = self._make_step(kind, name, details)
+            if step is not None:
+                steps.append(step)
+        return steps
+
+    def _make_step(self, kind: GraphQLObjectType, name: str, details: Any) -> Step | None:
+        nodes = [one.node for one in details]
+        field_name = nodes[0].name.value
+        if field_name == "__typename":
+            typename = kind.name
+            site = Site(kind, name, details, nodes, TypeNameMetaFieldDef.type)
+            return Step(name, lambda _source: typename, str, True, _never, _never, site)
+        resolver = self._find_resolver(kind, field_name)
+        if resolver is None:
+            return None  # as graphql-core leaves out what the type does not have
+        site = Site(kind, name, details, nodes, resolver.field.type)
+        is_required, nullable = unwrap(site.type)
+        completer = make_completer(site, nullable, self.select, required=is_required)
+        finish = _make_finish(site, completer, is_required=is_required)
+        if resolver.attribute is not None:
+            return Step(name, resolver.attribute, completer.plain, is_required, finish, _never, site)
+        take = _make_take(site, resolver.bind(site), completer, is_required=is_required)
+        spliced = self._find_splice(site)
+        if spliced is not None:
+            take = _make_splice(site, resolver.bind_splice(site, *spliced), take, is_required=is_required)
+        return Step(name, None, None, is_required, finish, take, site)
+
+
+def _never(_run: Run, _value: Any, _place: Place) -> Any:
+    raise AssertionError("a field is either read or taken")
+
+
+def _make_finish(site: Site, completer: Completer, *, is_required: bool) -> Complete:
+    """What completes the value of a field."""
+    complete, settled, _ = completer
+    nodes, name, kind = site.nodes, site.response, site.parent.name
+
+    def finish(run: Run, value: Any, place: Place) -> Any:
+        here = (place, name, kind)
+        try:
+            if value.__class__ not in settled and is_awaitable(value):
+                return run.await_value(value, complete, nodes, here, is_required=is_required)
+            completed = complete(run, value, here)
+            if completed.__class__ is CoroutineType:
+                return run.guard(completed, nodes, here, is_required=is_required)
+            return completed
+        except Exception as error:
+            return run.fail(error, nodes, here, is_required=is_required)
+
+    return finish
+
+
+def _make_take(site: Site, resolve: Resolve, completer: Completer, *, is_required: bool) -> Complete:
+    """What resolves a field and completes its value."""
+    complete, settled, _ = completer
+    nodes, name, kind = site.nodes, site.response, site.parent.name
+
+    def take(run: Run, source: Any, place: Place) -> Any:
+        here = (place, name, kind)
+        try:
+            value = resolve(run, source, here)
+            if value.__class__ not in settled and is_awaitable(value):
+                return run.await_value(value, complete, nodes, here, is_required=is_required)
+            completed = complete(run, value, here)
+            if completed.__class__ is CoroutineType:
+                return run.guard(completed, nodes, here, is_required=is_required)
+            return completed
+        except Exception as error:
+            return run.fail(error, nodes, here, is_required=is_required)
+
+    return take
+
+
+def _make_splice(site: Site, ask: Resolve, take: Complete, *, is_required: bool) -> Complete:
+    """What takes the answer of a field that is there as JSON, and completes it as ever where there is none."""
+    nodes, name, kind = site.nodes, site.response, site.parent.name
+
+    def take_spliced(run: Run, source: Any, place: Place) -> Any:
+        here = (place, name, kind)
+        try:
+            given = ask(run, source, here)
+        except Exception as error:
+            return run.fail(error, nodes, here, is_required=is_required)
+        if given.__class__ is Fragment:
+            return given
+        failures = run.failures
+        completed = take(run, source, place)
+        if given is None or completed.__class__ is CoroutineType or run.failures != failures:
+            return completed
+        written = dumps(completed)
+        given(written)
+        return Fragment(written)
+
+    return take_spliced
