@@ -96,7 +96,6 @@ class Settings:
     snapshot: Path | None = None  # where the index is left for the next start; beside the database, by default nowhere
     index: bool = True  # everybody's rights are kept in memory; off: every question is answered from the database
     compiled: bool = True  # queries are compiled once; off: graphql-core runs them, should the two ever differ
-    compiled: bool = True  # queries are compiled once; off: graphql-core runs them, should the two ever differ
     access_log: bool = True  # a line a request: who asked for what, and how long it took
     metrics_port: int | None = None  # where the proxy cannot be told to keep `/metrics` to itself
     drain_seconds: float = 5.0  # from SIGTERM to the end: in it whoever spreads requests sees that we are not ready
