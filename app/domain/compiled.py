@@ -9,9 +9,10 @@ what is possible.
 `tests/oracle.py` computes the same slowly and obviously; property tests compare the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from types import MappingProxyType
 
 from app.domain.catalog import Catalog, Permission, Polarity, is_finite
@@ -27,6 +28,7 @@ from app.domain.requirements import (
 )
 from app.domain.values import Level, LevelType, Members, Quantity, Scope, ScopeType, Switch, Value, ValueType
 
+_DIGITS = bytes.maketrans(b"01", b"\0\1")
 Beside = Mapping[int, Value]  # permission number -> a quantity or members above nothing
 NOTHING_BESIDE: Beside = MappingProxyType({})
 
@@ -121,6 +123,38 @@ class Program:
     def holds_any(self, holding: Holding, number: int) -> bool:
         """Whether the value is above nothing."""
         return bool(holding.bits & self.mask[number]) or number in holding.beside
+
+    def rank(self, holding: Holding) -> bytes:
+        """For each permission, by its number, the rank of its value: 0 for nothing, k for level k, else 1."""
+        bits = holding.bits & self._all_bits
+        digits = f"{bits:0{self._all_bits.bit_length() + 1}b}"[::-1].encode()  # of each bit one letter, the last is 0
+        ranks = bytearray(self._lowest_of(digits)).translate(_DIGITS)
+        for number, low, high, is_level in self._wide:
+            held = digits.count(b"1", low, high)
+            ranks[number] = min(held, 255 if is_level else 1)
+        for number in holding.beside:
+            ranks[number] = 1
+        return bytes(ranks[: len(self.types)])
+
+    @cached_property
+    def _all_bits(self) -> int:
+        return sum(self.mask)
+
+    @cached_property
+    def _lowest_of(self) -> Callable[[bytes], tuple[int, ...]]:
+        """Of the digits of all bits those of the lowest bit of each permission; of one beside them a nought."""
+        last = self._all_bits.bit_length()
+        places = [shift if mask else last for shift, mask in zip(self.shift, self.mask, strict=True)]
+        return itemgetter(*places, last, last)  # two at least, or there would be no tuple
+
+    @cached_property
+    def _wide(self) -> tuple[tuple[int, int, int, bool], ...]:
+        """Each permission of several bits: its number, where these begin and end, and whether they count levels."""
+        return tuple(
+            (number, shift, shift + mask.bit_count(), isinstance(self.types[number], LevelType))
+            for number, (shift, mask) in enumerate(zip(self.shift, self.mask, strict=True))
+            if mask.bit_count() > 1
+        )
 
     # ------------------------------------------------------------------ lattice
 

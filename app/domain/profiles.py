@@ -5,9 +5,11 @@ made them, when and why. So a profile is `Profile`: flags, and the numbers of th
 they have, sorted. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it, and
 whoever stands in for them owns the contract.
 
-`Standings` answers for profiles at one state of roles, teams and contracts. It asks the one decision function
-(`Evaluation`) about a stand-in who has these rows, and keeps what is found for as long as time alone does not change
-it. Questions with facts, targets or another moment are answered by the same stand-ins and not kept.
+`Standings` answers for profiles at one state of roles, teams and contracts. Many of them differ in what does not count:
+rows of another contract than the one asked about, teams that give nothing. Without that there are far fewer, and it is
+for these that things are worked out (`narrow`). It asks the one decision function (`Evaluation`) about a stand-in who
+has these rows, and keeps what is found for as long as time alone does not change it. Questions with facts, targets or
+another moment are answered by the same stand-ins and not kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.domain.catalog import Operation, Permission, is_finite
+from app.domain.catalog import Operation, Permission
 from app.domain.compiled import Program
 from app.domain.decisions import Decision, check
-from app.domain.holders import ContractId, User, UserId, UserStatus
+from app.domain.holders import ContractId, Membership, TeamId, User, UserId, UserStatus
 from app.domain.rights import Effective, Evaluation, Subject
 from app.domain.values import Level, Value
 from app.domain.windows import find_next_moment
@@ -85,6 +87,9 @@ class Standings:
         self.program = program
         self.directory = directory
         self._read = read
+        self._ranked: dict[ContractId | None, dict[Profile, Ranked]] = {}
+        self._levels: dict[bytes, bytes] = {}  # one object of each
+        self._counting: dict[ContractId | None, dict[int, bool]] = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -96,11 +101,10 @@ class Standings:
         self.world = World(self._people, world.roles, world.teams, world.contracts, self._rows)
         self._evaluations: dict[ContractId | None, tuple[Evaluation, datetime | None]] = {}
         self._found: dict[tuple[Profile, ContractId | None], Standing] = {}
-        self._ranked: dict[ContractId | None, dict[Profile, Ranked]] = {}
-        self._levels: dict[bytes, bytes] = {}  # one object of each
 
     def find(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
         """How a profile stands in a contract now."""
+        profile = self.narrow(profile, contract)
         standing = self._found.get((profile, contract))
         if standing is None or not standing.lasts(now):
             if len(self._found) >= STANDINGS_KEPT:
@@ -121,11 +125,57 @@ class Standings:
             ranked = self._ranked[contract] = {}
         kept = ranked.get(profile)
         if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
+            kept = ranked[profile] = self._rank_narrow(ranked, self.narrow(profile, contract), contract, now)
+        return kept[0]
+
+    def _rank_narrow(
+        self, ranked: dict[Profile, Ranked], profile: Profile, contract: ContractId | None, now: datetime
+    ) -> Ranked:
+        kept = ranked.get(profile)
+        if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
             with self._standing_in(profile) as subject:
                 _, effective, until = self._work_out(subject, contract, now)
             levels = rank_levels(self.program, effective)
             kept = ranked[profile] = self._levels.setdefault(levels, levels), now, until
-        return kept[0]
+        return kept
+
+    # ------------------------------------------------------------------ what of a profile counts
+
+    def narrow(self, profile: Profile, contract: ContractId | None) -> Profile:
+        """A profile without what does not count in a contract, at no moment and for no question about nobody else."""
+        counting = self._counting.get(contract)
+        if counting is None:
+            counting = self._counting[contract] = {}
+        left = [profile[0]]
+        for number in profile[1:]:
+            counts = counting.get(number)
+            if counts is None:
+                counts = counting[number] = self._counts(number, contract)
+            if counts:
+                left.append(number)
+        return profile if len(left) == len(profile) else tuple(left)
+
+    def _counts(self, number: int, contract: ContractId | None) -> bool:
+        told = self._read((0, number))
+        if told.self_id is not None:
+            return contract is not None and self.directory.contracts[contract].owner == told.self_id
+        row = next(iter(told.rows))
+        if row.contract is not None and row.contract != contract:
+            return False
+        return not (isinstance(row, Membership) and self._gives_nothing(row.team))
+
+    def _gives_nothing(self, team: TeamId) -> bool:
+        """Whether nobody has anything by being in a team."""
+        record, seen = self.directory.teams.get(team), set[TeamId]()
+        while record is not None and not record.archived and record.id not in seen:
+            rows = self.directory.rows_of(record.id)
+            if rows.grants or rows.assignments:
+                return False
+            seen.add(record.id)
+            record = None if record.parent is None else self.directory.teams.get(record.parent)
+        return True
+
+    # ------------------------------------------------------------------
 
     def holds(
         self, profile: Profile, node: Permission | Operation, asked: Value | None, contract: ContractId | None,
@@ -225,12 +275,7 @@ class Standings:
 
 def rank_levels(program: Program, effective: Effective) -> bytes:
     """For each permission, by its number, the rank of the effective value: 0 for nothing, k for level k, else 1."""
-    levels = bytearray(len(program.types))
-    for number, value_type in enumerate(program.types):
-        if program.holds_any(effective.certain, number):
-            value = program.value(effective.certain, number) if is_finite(value_type) else None
-            levels[number] = min(255, value.rank) if isinstance(value, Level) else 1
-    return bytes(levels)
+    return program.rank(effective.certain)
 
 
 def name_person(decision: Decision, at: datetime) -> Decision:
