@@ -278,6 +278,14 @@ def test_json_tells_what_became_of_it(sync: Sync) -> None:
     assert (again["applied"], again["run"]["creates"], again["run"]["unchanged"]) == (True, 0, 2)
 
 
+def test_what_looks_like_a_fault_is_told_and_stops_nothing(sync: Sync) -> None:
+    assert sync("apply", "--yes", feed=crowd(20)).status == 0
+    planned = sync("plan", feed=crowd(20).replace("crowd-", "staff-"))
+
+    assert planned.status == 2
+    assert "  20 of 20 people are called otherwise: look whether a column has slipped" in planned.out
+
+
 def test_the_brake_stops_a_feed_cut_in_half(sync: Sync, database: Path) -> None:
     assert sync("apply", "--yes", feed=crowd(20)).status == 0
 

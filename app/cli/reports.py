@@ -36,6 +36,9 @@ def print_plan(answer: Data, items_of: ItemsOf, *, all_of_it: bool) -> None:
         print_faults(answer["errors"])
         return
     print_run(run)
+    for warning in answer["warnings"]:
+        if warning["code"] != "BRAKE":  # which the run tells of itself
+            _say(f"  {warning['message']}")
     is_cut = not all_of_it and run["conflicts"] + run["refused"] > 0
     if all_of_it and run["conflicts"] + run["refused"] > len(answer["errors"]):
         for action in ("CONFLICT", "REFUSED"):

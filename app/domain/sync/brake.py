@@ -1,8 +1,8 @@
 """The brake: what a plan takes away, measured, and whether that is more than is let pass (SEMANTICS section 10).
 
 Rows that end are measured kind by kind, so that a column that came empty is no small part of all columns. People who
-are suspended, and people who lose a right, are measured against those whom the source manages or reaches; so are those
-who get another name, since callers are known by it.
+are suspended, and people who lose a right, are measured against those whom the source manages or reaches. So are those
+who get another name, since callers are known by it: nothing is taken from them, so they stop nothing and are told of.
 """
 
 from collections import Counter
@@ -15,7 +15,6 @@ from app.domain.sync.diff import SyncPlan
 from app.domain.world import Change, World
 
 DEFAULT_SHARE = 0.10
-RENAMED = "people are called otherwise"  # a column that slipped by a row makes each person another
 FEW = 10  # people who may be called otherwise at once, however small the source: somebody marries
 _WORDS: Mapping[type, str] = {
     Assignment: "assignments", Membership: "memberships", Access: "access levels", Grant: "grants",
@@ -24,11 +23,12 @@ _WORDS: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How many of how many: `taken` of the `managed`."""
+    """How many of how many: `taken` of the `managed`. One that does not stop (`stops`) is worth a warning at most."""
 
     what: str
     taken: int
     managed: int
+    stops: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def find_managed(world: World, source: str) -> Managed:
 
 
 def measure(managed: Managed, source: str, changes: Iterable[Change], losing: frozenset[UserId]) -> tuple[Measure, ...]:
-    """What the changes of a source take away: rows by kind, people suspended, people who lose a right."""
+    """What the changes of a source take away: rows by kind, people suspended, people who lose a right; and renames."""
     ended: Counter[type] = Counter()
     suspended = renamed = 0
     for change in changes:
@@ -82,7 +82,7 @@ def measure(managed: Managed, source: str, changes: Iterable[Change], losing: fr
         *rows_ended,
         Measure("people are suspended", suspended, max(managed.active, suspended)),
         Measure("people lose a right", len(losing), len(managed.people | losing)),
-        Measure(RENAMED, renamed, max(len(managed.people), renamed)),
+        Measure("people are called otherwise", renamed, max(len(managed.people), renamed), stops=False),
     )
 
 
@@ -93,7 +93,7 @@ def _is_called_otherwise(old: User, new: User) -> bool:
 
 def find_alarms(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
     """What goes beyond the brake, in words; nothing: it holds."""
-    measures = tuple(measures)
+    measures = tuple(one for one in measures if one.stops)
     if brake.max_removals is not None:
         rows = sum(measure.taken for measure in measures[: len(_WORDS)])
         counted = (Measure("rows end", rows, rows), *measures[len(_WORDS) :])
@@ -105,7 +105,16 @@ def find_alarms(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
     return tuple(
         f"{one.taken} of {one.managed} {one.what}, more than the {brake.share:.0%} allowed"
         for one in measures
-        if one.taken > brake.share * one.managed and (one.what != RENAMED or one.taken > FEW)
+        if one.taken > brake.share * one.managed
+    )
+
+
+def find_oddities(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
+    """What takes nothing away and yet looks like a fault, in words: beyond the share, and more than a few."""
+    return tuple(
+        f"{one.taken} of {one.managed} {one.what}"
+        for one in measures
+        if not one.stops and one.taken > max(FEW, brake.share * one.managed)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.domain.authority import Authority
 from app.domain.compiled import Program
 from app.domain.errors import DomainError, Refused
-from app.domain.sync.brake import Brake, Managed, find_alarms, find_managed, measure, raise_if_unsafe
+from app.domain.sync.brake import Brake, Managed, find_alarms, find_managed, find_oddities, measure, raise_if_unsafe
 from app.domain.sync.desired import Desired, SyncMode
 from app.domain.sync.diff import SyncPlan
 from app.domain.sync.items import Teller, count_items, digest_lines, line_of, list_errors
@@ -20,12 +20,14 @@ from app.domain.sync.weighing import Weighed, weigh
 class Draft:
     """What a plan would do. `differences` is a digest of what there is to do, `fingerprint` of what is let be done.
 
-    `errors` are those of units; with one an ATOMIC plan does nothing. `refusals` concern the plan as a whole.
+    `alarms` stop it until they are overridden; `oddities` are warnings. `errors` are those of units; with one an ATOMIC
+    plan does nothing. `refusals` concern the plan as a whole.
     """
 
     plan: SyncPlan
     weighed: Weighed
     alarms: tuple[str, ...]
+    oddities: tuple[str, ...]
     counts: SyncCounts
     differences: str
     fingerprint: str
@@ -87,7 +89,7 @@ def work_out(
         weighed.losing,
     )
     return Draft(
-        plan=plan, weighed=weighed, alarms=find_alarms(measures, brake),
+        plan=plan, weighed=weighed, alarms=find_alarms(measures, brake), oddities=find_oddities(measures, brake),
         counts=count_items(plan, found, losing=len(weighed.losing)), differences=digest_lines(asked, *settings),
         fingerprint=digest_lines(done, *settings), errors=tuple(list_errors(plan)),
         refusals=(*weighed.errors, *_find_emptied(plan)),

@@ -181,7 +181,15 @@ async def _plan_sync(
         return SyncAnswer(run=None, errors=refused.errors)
     if run.status is SyncStatus.PLANNED:
         services.sketches.keep(run.id, known, draft.plan)
-    return answer_of(run_kept)
+    answer = answer_of(run_kept)
+    odd = tuple(
+        Warned(
+            f"{oddity}: look whether a column has slipped, for callers are known by their names",
+            code=ErrorCode.ADVISORY,
+        )
+        for oddity in draft.oddities
+    )
+    return replace(answer, warnings=(*answer.warnings, *odd))
 
 
 @asynccontextmanager

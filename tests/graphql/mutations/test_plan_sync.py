@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.callers import Right
 from tests.factories import Answer, Gateway, each_of, holder, select
-from tests.syncing import codes, counts, faults, items, level, person, plan, planned, role, sync
+from tests.syncing import applied, codes, counts, faults, items, level, person, plan, planned, role, sync
 
 C1 = {"number": "C-1"}
 EVERYBODY = [person(f"p{number}", roles=[role("agents")]) for number in range(20)]
@@ -410,6 +410,21 @@ async def test_the_brake_is_told_of_with_the_plan(world: Gateway) -> None:
         ("BRAKE", f"{alarm}: the brake stops it until it is overridden with a reason")
         for alarm in payload["run"]["brake"]
     ]
+
+
+async def test_people_who_are_called_otherwise_are_told_of_and_stop_nothing(world: Gateway) -> None:
+    """SEMANTICS 10: the brake counts what is taken away. A column that slipped by a row is seen all the same."""
+    await sync(world, users=EVERYBODY)
+    moved = [{**one, "userName": f"{one['userName']}@example.org"} for one in EVERYBODY]
+
+    payload = await plan(world, users=moved, maxRemovals=0)
+
+    assert (payload["errors"], payload["run"]["brake"]) == ([], [])
+    (warning,) = payload["warnings"]
+    assert warning["code"] == "ADVISORY"
+    assert warning["message"].startswith("20 of 20 people are called otherwise: look whether a column has slipped")
+    await applied(world, payload["run"])
+    assert (await plan(world, users=[*moved[:10], *EVERYBODY[10:]]))["warnings"] == []
 
 
 @each_of(("most", "brake"), [(2, 3), (3, 0), (0, 3)])
