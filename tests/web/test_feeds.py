@@ -291,6 +291,14 @@ async def test_who_is_unknown_is_told_so_before_a_byte_is_read(world: Gateway, a
     assert await count_runs(world) == 0
 
 
+async def test_one_wrong_token_after_another_is_told_in_the_words_of_graphql(world: Gateway) -> None:
+    world.services.failures.capacity, world.services.failures.refill = 1, 0.001
+
+    told = [fault_of(await send(world, PEOPLE, token="nonsense"))[:2] for _ in range(2)]  # noqa: S106  # none
+
+    assert told == [(401, "UNAUTHENTICATED"), (429, "REQUEST_RATE_LIMITED")]
+
+
 async def test_who_may_not_sync_is_told_so_before_a_byte_is_read(world: Gateway) -> None:
     here = await world.trust("cleo", Right.VIEW_SYNC, Right.RUN_SYNC, contract="C-1")
     _, nowhere = await world.issue_token("ana")
