@@ -46,27 +46,25 @@ class ServicesDoor:
 
     name = "services"
 
-    def __init__(self, services: Services, caller: Caller, place: Place | None = None) -> None:
+    def __init__(
+        self, services: Services, caller: Caller, place: Place | None = None, *, known: World | None = None
+    ) -> None:
         self.services = services
         self.place = place or Path(str(services.database.engine.url.database))
         self.catalog = services.catalog
         self.caller = caller
-        self._known: World | None = None  # as it was when last looked at: only `do` changes it
-
-    async def load_world(self) -> World:
-        """Everything that the database knows now."""
-        async with self.services.database.reading(self.catalog) as unit:
-            directory = await unit.worlds.load_directory()
-            people = await unit.worlds.load_people(None)
-        self._known = directory.changed(Change(None, record) for record in people)
-        return self._known
+        self.has_written = False
+        self._known = known  # as it was when last looked at: only `do` changes it
 
     async def known_world(self) -> World:
         """The world as it was last looked at, to tell names by."""
-        return self._known or await self.load_world()
+        if self._known is None:
+            self._known = await read_world(self.services)
+        return self._known
 
     def forget(self) -> None:
         """What was known is known no more: something was written."""
+        self.has_written = True
         self._known = None
 
     async def look(self) -> Snapshot:
@@ -79,7 +77,7 @@ class ServicesDoor:
     async def ask(self, ask: Ask) -> Answer:
         async with self.services.reading(self.caller) as reading:
             decision = (await access.check_many(reading, [self._question(ask)]))[0]
-            return word_decision(Names(self.catalog, await reading.load_world(None)), decision)
+        return word_decision(Names(self.catalog, await self.known_world()), decision)
 
     def _question(self, ask: Ask) -> access.CheckAsked:
         return access.CheckAsked(
@@ -286,6 +284,14 @@ class ServicesDoor:
                     options=options,
                 )  # fmt: skip
         raise UnknownName(type(deed).__name__)
+
+
+async def read_world(services: Services) -> World:
+    """Everything that the database knows now."""
+    async with services.database.reading(services.catalog) as unit:
+        directory = await unit.worlds.load_directory()
+        people = await unit.worlds.load_people(None)
+    return directory.changed(Change(None, record) for record in people)
 
 
 def _contract_ref(number: str | None) -> Ref | None:
