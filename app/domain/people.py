@@ -11,9 +11,10 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, islice
+from operator import attrgetter
+from typing import NamedTuple
 
 from app.domain.holders import UserId
 from app.domain.profiles import Profile
@@ -21,8 +22,7 @@ from app.domain.profiles import Profile
 MOST_CHANGED = 5_000  # people beside the packed ones: their dictionary is copied whenever somebody changes
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """What is known of a person: what they are named by, and the profile."""
 
     id: UserId
@@ -44,9 +44,11 @@ class Names:
         self.ends = ends
 
     @staticmethod
-    def of(texts: Iterable[str | None]) -> "Names":
-        packed = [b"" if text is None else encode(text) for text in texts]
-        return Names(b"".join(packed), array("Q", accumulate(map(len, packed), initial=0)))
+    def of(texts: Sequence[str | None]) -> "Names":
+        known = ["" if text is None else text for text in texts]
+        packed = encode("".join(known))
+        lengths = map(len, known if packed.isascii() else map(encode, known))
+        return Names(packed, array("Q", accumulate(lengths, initial=0)))
 
     def __len__(self) -> int:
         return len(self.ends) - 1
@@ -79,15 +81,15 @@ class Everybody:
 
     @staticmethod
     def of(people: Iterable[Person]) -> "Everybody":
-        ordered = sorted(people, key=lambda person: encode(person.user_name))
+        ordered = sorted(people, key=attrgetter("user_name"))  # by code point, as their bytes are
         numbers: dict[Profile, int] = {}
-        profile_of = array("I", (numbers.setdefault(person.profile, len(numbers)) for person in ordered))
-        external_ids = Names.of(person.external_id for person in ordered)
-        named = (number for number, person in enumerate(ordered) if person.external_id is not None)
+        profile_of = array("I", [numbers.setdefault(person.profile, len(numbers)) for person in ordered])
+        external_ids = [person.external_id for person in ordered]
+        named = [number for number, name in enumerate(external_ids) if name is not None]
         return Everybody(
-            (person.id for person in ordered), profile_of, tuple(numbers),
-            Names.of(person.user_name for person in ordered), external_ids,
-            array("I", sorted(named, key=external_ids.__getitem__)),
+            [person.id for person in ordered], profile_of, tuple(numbers),
+            Names.of([person.user_name for person in ordered]), Names.of(external_ids),
+            array("I", sorted(named, key=external_ids.__getitem__)),  # type: ignore[arg-type]  # of those with a name
         )  # fmt: skip
 
     def dump(self) -> tuple[bytes, ...]:

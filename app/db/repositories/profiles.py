@@ -5,7 +5,9 @@ are kept as the driver gives them; only of a profile that somebody asks about ar
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +16,7 @@ from sqlalchemy import ColumnElement, select
 from app.db import tables
 from app.db.mapping import TABLE_OF, columns_of, read_records
 from app.db.repositories.reading import Reader
-from app.db.repositories.worlds import MAX_LISTED, PEOPLE, is_kind
+from app.db.repositories.worlds import MAX_LISTED, PEOPLE, is_kind, pausing_collection
 from app.domain.catalog import Catalog
 from app.domain.holders import User, UserId, UserStatus
 from app.domain.people import Person
@@ -80,25 +82,42 @@ class Profiles:
         if users is not None and not users:
             return []
         listed = users if users is not None and len(users) <= MAX_LISTED else None
-        numbers: dict[str, list[int]] = {owner: [signatures.number((_IS_SELF, owner))] for owner in owners}
+        with pausing_collection() if users is None else nullcontext():
+            numbers = await self._number_rows(listed, signatures, owners)
+            return await self._read_people(users, listed, numbers)
+
+    async def _number_rows(
+        self, listed: Collection[str] | None, signatures: Signatures, owners: Collection[str]
+    ) -> Mapping[str, list[int]]:
+        """The numbers of what the rows of each person say, in no order."""
+        numbers: defaultdict[str, list[int]] = defaultdict(list)
+        for owner in owners:
+            numbers[owner].append(signatures.number((_IS_SELF, owner)))
         for place, (kind, holder) in enumerate(_KINDS):
             table = tables.table_of(TABLE_OF[kind])
+            known: dict[tuple[Any, ...], int] = {}
             for some in await self._read(table.c[holder], [table.c[name] for name in _SAID[kind]], listed):
-                for person, *said in some:
-                    number = signatures.number((place, *said))
-                    if person in numbers:
-                        numbers[person].append(number)
-                    else:
-                        numbers[person] = [number]
+                for row in some:
+                    said = row[1:]
+                    number = known.get(said)
+                    if number is None:
+                        number = known[said] = signatures.number((place, *said))
+                    numbers[row[0]].append(number)
+        return numbers
+
+    async def _read_people(
+        self, users: Collection[str] | None, listed: Collection[str] | None, numbers: Mapping[str, list[int]]
+    ) -> list[Person]:
         table = tables.table_of(tables.UserRow)
         columns = [table.c.user_name, table.c.external_id, table.c.status, table.c.is_owner]
         people: list[Person] = []
         kept: dict[Profile, Profile] = {}  # one object of each
+        nothing: list[int] = []
         for some in await self._read(table.c.id, columns, listed):
             for user, user_name, external_id, status, is_owner in some:
                 if users is None or user in users:
                     flags = (OWNER if is_owner else 0) | (0 if status == UserStatus.ACTIVE else INACTIVE)
-                    profile = (flags, *sorted(set(numbers.get(user, ()))))
+                    profile = (flags, *sorted(set(numbers.get(user, nothing))))
                     people.append(Person(user, user_name, external_id, kept.setdefault(profile, profile)))
         return people
 

@@ -66,11 +66,17 @@ class Reader:
         statement = _select_raw(table, tuple(columns), where, of_past=self.known_at is not None, in_order=in_order)
         return (await self._execute(statement, {"wanted": wanted, "known_at": self.known_at})).all()
 
-    async def plain(self, columns: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
-        """Columns of live rows of one table in no order, as the driver gives them."""
+    async def plain(
+        self, columns: Sequence[ColumnElement[Any]], condition: ColumnElement[bool]
+    ) -> Sequence[tuple[Any, ...]]:
+        """Columns of live rows of one table in no order, the driver's own rows: there may be millions."""
         plain: list[Any] = [type_coerce(column, NullType()) for column in columns]
         known = self.known(columns[0].table)
-        return (await self._execute(select(*plain).where(known, condition))).all()
+        result = await self._execute(select(*plain).where(known, condition))
+        assert result.cursor is not None, "a query has rows"
+        rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
+        result.close()
+        return rows
 
     async def tuples(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         """Rows by the place of their columns."""
