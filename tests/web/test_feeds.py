@@ -294,7 +294,7 @@ async def test_who_is_unknown_is_told_so_before_a_byte_is_read(world: Gateway, a
 async def test_one_wrong_token_after_another_is_told_in_the_words_of_graphql(world: Gateway) -> None:
     world.services.failures.capacity, world.services.failures.refill = 1, 0.001
 
-    told = [fault_of(await send(world, PEOPLE, token="nonsense"))[:2] for _ in range(2)]  # noqa: S106  # none
+    told = [fault_of(await send(world, PEOPLE, token="nonsense"))[:2] for _ in range(2)]
 
     assert told == [(401, "UNAUTHENTICATED"), (429, "REQUEST_RATE_LIMITED")]
 
