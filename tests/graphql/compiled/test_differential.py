@@ -1,7 +1,7 @@
 """Random documents over the whole schema, with faults in resolvers: plans answer as graphql-core, to the letter.
 
 By default 2,000 documents, `-m deep` a million, or as many as `DEEP_DOCUMENTS` says. hypothesis-graphql writes one in
-forty of them; the others are that one dressed up anew: other parts of it, with variables (wrong ones among them),
+eighty of them; the others are that one dressed up anew: other parts of it, with variables (wrong ones among them),
 directives, aliases, fragments, and the same field asked for twice. What resolvers give is chance too (`fakes.py`).
 """
 
@@ -36,7 +36,7 @@ from tests.graphql.compiled.dressing import Dresser
 from tests.graphql.compiled.fakes import Fakes
 from tests.graphql.compiled.judging import run_core, run_plan, settle
 
-DRESSINGS = 40  # of a document: writing one anew takes longer than all of these together
+DRESSINGS = 80  # of a document: writing one anew takes longer than all of these together
 DEEP_DOCUMENTS = int(os.environ.get("DEEP_DOCUMENTS", "1000000"))
 BATCH = 25  # documents that are written at once
 WORDS = {
