@@ -74,7 +74,8 @@ class Notices(NoNotices):
             self._hear()  # of what was told while nobody listened
             while not ended.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), PULSE_S)
+                    async with asyncio.timeout(PULSE_S):
+                        await ended.wait()
                 await connection.execute("SELECT 1")
         finally:
             self.is_listening = False

@@ -49,6 +49,7 @@ from app.graphql.pieces import PiecewiseExecution
 from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
+from app.graphql.spliced import SPLICES
 from app.services.context import Services
 from app.settings import Limits
 from app.telemetry import log
@@ -118,9 +119,8 @@ class Document:
     node: DocumentNode
     costs: Costs
     is_long: bool  # it asks for something that takes as long as there is much of it
-    plans: dict[int, Plan | None] = field(
-        default_factory=dict
-    )  # of its operations, by their identity, once they are run
+    plans: dict[int, Plan | None] = field(default_factory=dict)  # by the identity of an operation, once it is run
+    chosen: dict[str | None, OperationDefinitionNode] = field(default_factory=dict)  # by the name that was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Executor:
 
     def __init__(self, schema: strawberry.Schema | None = None) -> None:
         self.schema: GraphQLSchema = (schema or build_schema())._schema  # noqa: SLF001  # the graphql-core schema inside
-        self.compiler = Compiler(self.schema)
+        self.compiler = Compiler(self.schema, SPLICES if schema is None else None)
         self.policy = OPEN
         self.limits = Limits()
         self._forget_documents()
@@ -260,6 +260,12 @@ class Executor:
 
     def choose(self, document: Document, name: str | None) -> OperationDefinitionNode:
         """The operation to run: the one named, or the only one. Raises `RequestFault`."""
+        known = document.chosen.get(name)
+        if known is None:
+            known = document.chosen[name] = self._choose(document, name)
+        return known
+
+    def _choose(self, document: Document, name: str | None) -> OperationDefinitionNode:
         operations = [node for node in document.node.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
         if len(chosen) == 1:

@@ -248,7 +248,8 @@ class Indexes:
         failing = False
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._sensor.pulse_s)
+                async with asyncio.timeout(self._sensor.pulse_s):  # `wait_for` may lose that it was called off
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self.catch_up()

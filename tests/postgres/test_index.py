@@ -1,0 +1,94 @@
+"""The index over PostgreSQL: it is told of commits, and is none while nobody tells."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.db import sensor
+from app.domain.callers import Caller
+from app.domain.holders import UserId, UserStatus
+from app.domain.references import Ref
+from app.services import users
+from app.services.callers import authenticate
+from app.services.context import Services
+from app.services.grants import GrantItem
+from app.services.writing import WriteOptions
+from tests.factories import Clock, Gateway, Template, open_copy, select
+from tests.postgres.test_notices import TERMINATE, until
+from tests.services.test_index import MENU, _grant, _olga
+
+
+@pytest.fixture
+async def indexed(world: Gateway, stocked_template: Template, clock: Clock) -> AsyncIterator[Services]:
+    """Another process over the same database, that answers from an index."""
+    services = open_copy(stocked_template, world.path, clock)
+    await services.index.start()
+    await until(lambda: services.index.current() is not None)
+    yield services
+    await services.close()
+
+
+async def test_it_says_what_the_database_says(world: Gateway, indexed: Services) -> None:
+    """Times and truth values come as what they are, where SQLite gives texts and numbers."""
+    index = indexed.index.current()
+    assert index is not None
+    async with world.services.reading() as reading:
+        for contract in (None, *index.directory.contracts):
+            evaluation = await reading.evaluate(None, contract)
+            for user in evaluation.world.users:
+                standing = index.standing(user, contract, reading.now)
+                assert standing is not None
+                subject = standing.subject.__class__(user=user)
+                assert standing.effective == evaluation.effective(subject)
+
+
+async def test_what_another_process_commits_is_known_within_a_second(world: Gateway, indexed: Services) -> None:
+    cleo = world.ids["cleo"]
+    number = indexed.catalog.number_of[MENU]
+    await _grant(world.services, _olga(world), Ref("id", cleo), GrantItem(permission=MENU))
+
+    async with asyncio.timeout(5):
+        await until(
+            lambda: (index := indexed.index.current()) is not None and index.allows(cleo, number, world.clock())
+        )
+
+
+async def test_what_this_process_commits_is_known_at_once(world: Gateway, indexed: Services) -> None:
+    before = indexed.index.current()
+    assert before is not None
+    await _grant(indexed, _olga(world), Ref("id", world.ids["cleo"]), GrantItem(permission=MENU))
+    now = indexed.index.current()
+    assert now is None or now.revision == before.revision + 1
+
+
+async def test_it_is_none_while_nobody_tells(
+    world: Gateway, indexed: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener is cut off and cannot come back: nothing is believed that was told before."""
+    monkeypatch.setattr("app.db.notices.RETRY_S", 60.0)
+    assert select(world.path, TERMINATE, "LISTEN%") == [(True,)]
+    async with asyncio.timeout(5):
+        await until(lambda: indexed.index.current() is None)
+    await asyncio.sleep(2 * sensor.PULSE_S)
+    assert indexed.index.current() is None
+
+
+async def test_a_notice_that_is_never_told_is_found_out_by_looking(
+    world: Gateway, indexed: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell_nobody(*_given: Any) -> None:
+        return None
+
+    monkeypatch.setattr("app.db.postgresql.tell", tell_nobody)
+    _, secret = await world.issue_token("ana")
+    assert await authenticate(indexed, secret) is not None
+    caller = Caller(user=UserId(world.owner), user_name="olga", is_owner=True)
+    written = await users.set_user_status(
+        world.services, caller, Ref("id", world.ids["ana"]), UserStatus.SUSPENDED, options=WriteOptions()
+    )
+    assert not written.errors
+    async with asyncio.timeout(5):
+        while await authenticate(indexed, secret) is not None:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.02)
