@@ -29,6 +29,7 @@ from app.domain.requirements import (
 from app.domain.values import Level, LevelType, Members, Quantity, Scope, ScopeType, Switch, Value, ValueType
 
 _DIGITS = bytes.maketrans(b"01", b"\0\1")
+MOST_ENCODED = 10_000  # values that are kept as holdings: some hundred bytes each
 Beside = Mapping[int, Value]  # permission number -> a quantity or members above nothing
 NOTHING_BESIDE: Beside = MappingProxyType({})
 
@@ -99,11 +100,23 @@ class Program:
     # ------------------------------------------------------------------ single values
 
     def encode(self, number: int, value: Value) -> Holding:
-        """One value as a holding."""
+        """One value as a holding. Those of one value are one: there are few, but for members."""
+        known = self._encoded.get((number, value))
+        if known is None:
+            known = self._encode(number, value)
+            if len(self._encoded) < MOST_ENCODED:
+                self._encoded[number, value] = known
+        return known
+
+    def _encode(self, number: int, value: Value) -> Holding:
         value_type = self.types[number]
         if is_finite(value_type):
             return Holding(_bits_of(value_type, value) << self.shift[number])
         return NOTHING if value == value_type.bottom else Holding(0, {number: value})
+
+    @cached_property
+    def _encoded(self) -> dict[tuple[int, Value], Holding]:
+        return {}
 
     def value(self, holding: Holding, number: int) -> Value:
         """The value of permission `number` in a holding."""

@@ -176,11 +176,15 @@ class Evaluation:
 
     def _held(self, holder: str, parents: tuple[RoleId, ...] | tuple[TeamId, ...]) -> Holding:
         program, rows = self.program, self.world.rows_of(holder)
-        held = NOTHING
+        held, bits = NOTHING, 0  # a role has hundreds of grants: most of them are a bit or two
         for grant in rows.grants:
             number = program.catalog.number_of.get(grant.node)
             if number is not None and grant.counts(self.contract_id, self.at):
-                held = program.join(held, program.encode(number, grant.value))
+                given = program.encode(number, grant.value)
+                bits |= given.bits
+                if given.beside:
+                    held = program.join(held, given)
+        held = program.join(held, Holding(bits))
         for assignment in rows.assignments:
             if assignment.counts(self.contract_id, self.at):
                 held = program.join(held, self.value_of_role(assignment.role))
