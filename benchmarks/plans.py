@@ -2,9 +2,10 @@
 
 Four queries of what screens ask, over the world of `benchmarks/worlds.py`, as the owner of the account asks them, in
 turns in one process: by its plan, and by graphql-core's `Executor` with the same resolvers. Both begin with variables
-as they come out of JSON and end with data in Python, which is compared before anything is timed. What the index, services
-and the database take is in both; of what resolvers are called for nothing is kept as JSON. `bound` is the part of each
-that is over once the variables are coerced. Ratios are medians of the ratios of the rounds, with their quartiles.
+as they come out of JSON and end with data in Python, which is compared before anything is timed. What the index,
+services and the database take is in both; of what resolvers are called for nothing is kept as JSON. `bound` is the
+part of each that is over once the variables are coerced. Ratios are medians of the ratios of the rounds, with their
+quartiles.
 
     python -m benchmarks.plans [--people 10000] [--rounds 25] [--json]
 """

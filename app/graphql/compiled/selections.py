@@ -16,14 +16,13 @@ from app.graphql.compiled.values import Completer, make_completer, unwrap
 
 
 class Step(NamedTuple):
-    """A field of a selection. Where there is `read`, `finish` completes what it gives; else `take` does everything."""
+    """A field of a selection. Where there is `read`, `work` completes what it gives; else it does everything."""
 
     name: str
     read: Callable[[Any], Any] | None
     plain: type | None  # the class of what is read that is answered as it is
     is_required: bool
-    finish: Complete
-    take: Complete
+    work: Complete
     site: Site
 
 
@@ -49,27 +48,30 @@ class Selector:
             if steps is None:
                 steps = self._make_steps(site, kind)
             found: dict[str, Any] = {}
-            waiting: list[str] = []
+            waiting: list[str] | None = None
             try:
-                for name, read, plain, is_required, finish, take, at in steps:
+                for name, read, plain, is_required, work, site_of in steps:
                     if read is None:
-                        completed = take(run, source, place)
+                        completed = work(run, source, place)
                     else:
                         try:
-                            completed = read(source)
+                            value = read(source)
                         except Exception as error:
                             here = (place, name, kind.name)
-                            completed = run.fail(error, at.nodes, here, is_required=is_required)
-                        else:
-                            if completed.__class__ is not plain and (completed is not None or is_required):
-                                completed = finish(run, completed, place)
+                            found[name] = run.fail(error, site_of.nodes, here, is_required=is_required)
+                            continue
+                        if value.__class__ is plain or (value is None and not is_required):
+                            found[name] = value
+                            continue
+                        completed = work(run, value, place)
                     found[name] = completed
                     if completed.__class__ is CoroutineType:
+                        waiting = waiting or []
                         waiting.append(name)
             except Exception:
-                run.settle([found[name] for name in waiting])
+                run.settle([found[name] for name in waiting or ()])
                 raise
-            return await_parts(found, waiting) if waiting else found
+            return found if waiting is None else await_parts(found, waiting)
 
         return complete
 
@@ -87,38 +89,41 @@ class Selector:
         if field_name == "__typename":
             typename = kind.name
             site = Site(kind, name, details, nodes, TypeNameMetaFieldDef.type)
-            return Step(name, lambda _source: typename, str, True, _never, _never, site)
+            return Step(name, lambda _source: typename, str, True, _never, site)
         resolver = self._find_resolver(kind, field_name)
         if resolver is None:
             return None  # as graphql-core leaves out what the type does not have
         site = Site(kind, name, details, nodes, resolver.field.type)
         is_required, nullable = unwrap(site.type)
         completer = make_completer(site, nullable, self.select, required=is_required)
-        finish = _make_finish(site, completer, is_required=is_required)
         if resolver.attribute is not None:
-            return Step(name, resolver.attribute, completer.plain, is_required, finish, _never, site)
+            finish = _make_finish(site, completer, is_required=is_required)
+            return Step(name, resolver.attribute, completer.plain, is_required, finish, site)
         take = _make_take(site, resolver.bind(site), completer, is_required=is_required)
         spliced = self._find_splice(site)
         if spliced is not None:
             take = _make_splice(site, resolver.bind_splice(site, *spliced), take, is_required=is_required)
-        return Step(name, None, None, is_required, finish, take, site)
+        return Step(name, None, None, is_required, take, site)
 
 
 def _never(_run: Run, _value: Any, _place: Place) -> Any:
-    raise AssertionError("a field is either read or taken")
+    raise AssertionError("the name of a type is a text")
 
 
 def _make_finish(site: Site, completer: Completer, *, is_required: bool) -> Complete:
     """What completes the value of a field."""
-    complete, settled, _ = completer
+    complete, settled, _, known, select = completer
     nodes, name, kind = site.nodes, site.response, site.parent.name
 
     def finish(run: Run, value: Any, place: Place) -> Any:
         here = (place, name, kind)
         try:
-            if value.__class__ not in settled and is_awaitable(value):
+            if value.__class__ is known and select is not None:
+                completed = select(run, value, here)
+            elif value.__class__ not in settled and is_awaitable(value):
                 return run.await_value(value, complete, nodes, here, is_required=is_required)
-            completed = complete(run, value, here)
+            else:
+                completed = complete(run, value, here)
             if completed.__class__ is CoroutineType:
                 return run.guard(completed, nodes, here, is_required=is_required)
             return completed
@@ -130,7 +135,7 @@ def _make_finish(site: Site, completer: Completer, *, is_required: bool) -> Comp
 
 def _make_take(site: Site, resolve: Resolve, completer: Completer, *, is_required: bool) -> Complete:
     """What resolves a field and completes its value."""
-    complete, settled, _ = completer
+    complete, settled, *_ = completer
     nodes, name, kind = site.nodes, site.response, site.parent.name
 
     def take(run: Run, source: Any, place: Place) -> Any:

@@ -52,6 +52,8 @@ class Completer(NamedTuple):
     complete: Complete
     settled: set[type]  # classes of values that nobody waits for
     plain: type | None = None  # the class of values that are answered as they are
+    known: type | None = None  # the class of objects about which there is no question; `select` completes them
+    select: Complete | None = None
 
 
 def make_completer(site: Site, kind: Any, select: Select, *, required: bool) -> Completer:
@@ -143,7 +145,7 @@ def _make_object(site: Site, kind: GraphQLObjectType, select: Select, *, require
     known, is_type_of = _is_known_by_class(kind), kind.is_type_of
 
     def complete(run: Run, value: Any, place: Place) -> Any:
-        if value.__class__ is known and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None:
+        if value.__class__ is known and _is_not_cast(value):
             return complete_known(run, value, place)
         if _is_nothing(site, value, required=required):
             return None
@@ -161,7 +163,11 @@ def _make_object(site: Site, kind: GraphQLObjectType, select: Select, *, require
         completed = complete_known(run, value, place)
         return await completed if completed.__class__ is CoroutineType else completed
 
-    return Completer(complete, {NOTHING} if known is None else {known, NOTHING})
+    if known is None:
+        return Completer(complete, {NOTHING})
+    if is_type_of is None:  # nobody asks what an object was cast to
+        return Completer(complete, {known, NOTHING}, known=known, select=complete_known)
+    return Completer(complete, {known, NOTHING})
 
 
 def _make_abstract(site: Site, kind: Any, select: Select, *, required: bool) -> Completer:
@@ -174,7 +180,7 @@ def _make_abstract(site: Site, kind: Any, select: Select, *, required: bool) -> 
 
     def complete(run: Run, value: Any, place: Place) -> Any:
         found = by_class.get(value.__class__)
-        if found is not None and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None:
+        if found is not None and _is_not_cast(value):
             return found(run, value, place)
         if _is_nothing(site, value, required=required):
             return None
@@ -211,7 +217,7 @@ def _is_not_cast(value: Any) -> bool:
 
 def _make_list(site: Site, kind: Any, select: Select, *, required: bool) -> Completer:
     is_required, item_type = unwrap(kind.of_type)
-    complete_item, settled, plain = make_completer(site, item_type, select, required=is_required)
+    complete_item, settled, plain, known, select_item = make_completer(site, item_type, select, required=is_required)
     nodes = site.nodes
 
     def complete(run: Run, value: Any, place: Place) -> Any:
@@ -245,8 +251,19 @@ def _make_list(site: Site, kind: Any, select: Select, *, required: bool) -> Comp
         """Completes the next few entries; whether there may be more."""
         index = first = len(found)
         for item in islice(items, ENTRIES):
-            complete_one(run, item, (place, index, None), found, waiting)
+            here = (place, index, None)
             index += 1
+            if item.__class__ is not known or select_item is None:
+                complete_one(run, item, here, found, waiting)
+                continue
+            try:
+                completed = select_item(run, item, here)
+            except Exception as error:
+                completed = run.fail(error, nodes, here, is_required=is_required)
+            if completed.__class__ is CoroutineType:
+                waiting.append(len(found))
+                completed = run.guard(completed, nodes, here, is_required=is_required)
+            found.append(completed)
         return index - first == ENTRIES
 
     def complete_one(run: Run, item: Any, place: Any, found: list[Any], waiting: list[int]) -> None:
