@@ -481,12 +481,12 @@ class Asking:
 
 
 async def wait_for_index(services: Services) -> RightsIndex:
-    """The index of the latest revision, as soon as it is there: nothing tells, and whoever asks does not wait."""
+    """The index of the latest revision, a millisecond after it is there at the latest."""
     while True:
         index = services.index.current()
         if index is not None:
             return index
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
 
 
 async def watch_loop(pauses: list[float]) -> None:
