@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -39,17 +39,20 @@ class CalledOff(Exception):
 class Operation:
     """The state of one operation.
 
-    With `may_index` it is answered from the index as far as that goes; what the index does not have is read from a
+    With `may_index` it is answered from the index as far as that goes: from `index`, where somebody has looked already
+    since the operation was asked for; what the index does not have is read from a
     snapshot of the same revision. Where there is a later one by then, `has_moved` is set, every answer so far is void,
     and the operation is to be answered anew without.
     """
 
-    def __init__(self, services: Services, caller: Caller, *, may_index: bool = False) -> None:
+    def __init__(
+        self, services: Services, caller: Caller, *, may_index: bool = False, index: RightsIndex | None = None
+    ) -> None:
         self.services = services
         self.caller = caller
         self.has_moved = False
         self._may_index = may_index
-        self._index: RightsIndex | None = None
+        self._index = index if may_index else None
         self._stack = AsyncExitStack()
         self._reading: Reading | None = None
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
@@ -148,6 +151,17 @@ class Operation:
         await self.loader("people", load).load_many(users)
         # Not what the loader gave: of those asked for earlier it keeps the world of that time, without the others.
         return await (await self.read()).look()
+
+    def see(self, show: Callable[[Seen], V], *users: UserId) -> V:
+        """What is shown of what the caller sees, these people included: at once, where they have been loaded.
+
+        Else it is something to be waited for, as `look`; graphql-core waits for whatever there is to wait for.
+        """
+        seen = None if self._reading is None else self._reading.seen_so_far(users)
+        return cast(V, self._see_later(show, users)) if seen is None else show(seen)
+
+    async def _see_later(self, show: Callable[[Seen], V], users: Sequence[UserId]) -> V:
+        return show(await self.look(*users))
 
     async def read_past(self, as_of: AsOf | None, *users: UserId) -> Reading:
         """What was known then (None: what is known now), these people in it, loaded together as by `look`.

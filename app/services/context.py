@@ -267,6 +267,18 @@ class Reading:
         sight = await self.sight()
         return Seen(await self.load_world(people), sight)
 
+    def seen_so_far(self, people: Iterable[UserId]) -> Seen | None:
+        """What `look` gives, if all of it is there already."""
+        if self.present is not self:
+            return None
+        world, sight = self._world, self._sight
+        if world is None or sight is None or self._loading.locked():
+            return None
+        known = world.users
+        if not all(person in known or person in self._unknown for person in people):
+            return None
+        return Seen(world, sight)
+
     async def evaluate(
         self, people: Iterable[UserId] | None, contract: ContractId | None, at: datetime | None = None
     ) -> Evaluation:

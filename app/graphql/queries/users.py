@@ -10,6 +10,7 @@ from app.domain.references import Ref
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, RoleRef, TeamRef, UserRef, read_optional_ref, read_ref
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
+from app.graphql.selections import ROWS, asks_for
 from app.graphql.types.users import User, UserConnection, show_users
 from app.services import at_once, users
 
@@ -68,4 +69,7 @@ class UserQueries:
         async def count() -> int:
             return await users.count_users(reading, asked)
 
-        return show_users(await users.list_users(reading, asked, part), cursors, count)
+        page = await users.list_users(reading, asked, part)
+        if asks_for(info, ROWS):
+            await info.context.look(*(user.id for user in page.items))
+        return show_users(page, cursors, count)

@@ -12,6 +12,7 @@ from app.graphql.scalars import Revision
 from app.graphql.types.names import ContractType, PermissionType, RoleType, TeamType, UserType
 from app.graphql.types.nodes import Node
 from app.graphql.types.values import RightValue, show_value
+from app.services.seeing import Seen
 
 
 @strawberry.interface(description="A row: it was made once, is never altered, and may be ended.")
@@ -25,17 +26,20 @@ class Row(Node):
     in_contract: strawberry.Private[str | None]
 
     @strawberry.field(description="The contract in which alone it counts; null: everywhere.")
-    async def contract(self, info: Info) -> ContractType | None:
-        return await show_contract(info, self.in_contract)
+    def contract(self, info: Info) -> ContractType | None:
+        contract = self.in_contract
+        return None if contract is None else info.context.see(lambda seen: _show_contract(seen, contract))
 
 
 async def show_contract(info: Info, contract: str | None) -> ContractType | None:
     """A contract as the schema shows it; None for none."""
+    return None if contract is None else _show_contract(await info.context.look(), contract)
+
+
+def _show_contract(seen: Seen, contract: str) -> ContractType | None:
     from app.graphql.types.contracts import Contract
 
-    if contract is None:
-        return None
-    record = (await info.context.look()).contract(contract)
+    record = seen.contract(contract)
     return None if record is None else Contract.of(record)
 
 
@@ -104,17 +108,19 @@ class RoleAssignment(Row):
         return cls(**row_fields(row), given=row)  # type: ignore[arg-type]  # the fields of a row
 
     @strawberry.field(description="The role.")
-    async def role(self, info: Info) -> RoleType | None:
-        return await show_role(info, self.given.role)
+    def role(self, info: Info) -> RoleType | None:
+        return info.context.see(lambda seen: _show_role(seen, self.given.role))
 
 
 async def show_role(info: Info, role: str | None) -> RoleType | None:
     """A role as the schema shows it; None for none."""
+    return None if role is None else _show_role(await info.context.look(), role)
+
+
+def _show_role(seen: Seen, role: str) -> RoleType | None:
     from app.graphql.types.roles import Role
 
-    if role is None:
-        return None
-    record = (await info.context.look()).role(role)
+    record = seen.role(role)
     return None if record is None else Role.of(record)
 
 
@@ -128,8 +134,8 @@ class TeamMembership(Row):
         return cls(**row_fields(row), supervisor=row.supervisor, joined=row)  # type: ignore[arg-type]  # the fields of a row
 
     @strawberry.field(description="The team.")
-    async def team(self, info: Info) -> TeamType | None:
-        return await show_team(info, self.joined.team)
+    def team(self, info: Info) -> TeamType | None:
+        return info.context.see(lambda seen: _show_team(seen, self.joined.team))
 
     @strawberry.field(description="The user.")
     async def user(self, info: Info) -> UserType | None:
@@ -138,11 +144,13 @@ class TeamMembership(Row):
 
 async def show_team(info: Info, team: str | None) -> TeamType | None:
     """A team as the schema shows it; None for none."""
+    return None if team is None else _show_team(await info.context.look(), team)
+
+
+def _show_team(seen: Seen, team: str) -> TeamType | None:
     from app.graphql.types.teams import Team
 
-    if team is None:
-        return None
-    record = (await info.context.look()).team(team)
+    record = seen.team(team)
     return None if record is None else Team.of(record)
 
 

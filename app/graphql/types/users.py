@@ -89,18 +89,18 @@ class User(Holder):
         )  # fmt: skip
 
     @strawberry.field(description=f"The roles assigned to them directly. {OPERATIONS['User.roles']}")
-    async def roles(self, info: Info) -> list[RoleAssignmentType]:
+    def roles(self, info: Info) -> list[RoleAssignmentType]:
         from app.graphql.types.rows import RoleAssignment
 
-        seen = await info.context.look(self.record.id)
-        return [RoleAssignment.of(row) for row in seen.rows_of(self.id).assignments]
+        user = self.record.id
+        return info.context.see(lambda seen: [RoleAssignment.of(row) for row in seen.rows_of(user).assignments], user)
 
     @strawberry.field(description=f"The teams they belong to directly. {OPERATIONS['User.teams']}")
-    async def teams(self, info: Info) -> list[TeamMembershipType]:
+    def teams(self, info: Info) -> list[TeamMembershipType]:
         from app.graphql.types.rows import TeamMembership
 
-        seen = await info.context.look(self.record.id)
-        return [TeamMembership.of(row) for row in seen.rows_of(self.id).memberships]
+        user = self.record.id
+        return info.context.see(lambda seen: [TeamMembership.of(row) for row in seen.rows_of(user).memberships], user)
 
     @strawberry.field(
         description="The contracts in which they have a level, or are linked to a subscriber. "
