@@ -112,6 +112,12 @@ def read_user(row: Values) -> User:
     return cast(User, read_record(User, _NO_CATALOG, row))
 
 
+def read_users(rows: Iterable[Values]) -> list[User]:
+    """The users of many rows, in a fraction of the time that it takes one by one."""
+    names = columns_of(User)
+    return read_records(User, _NO_CATALOG, [[row[name] for name in names] for row in rows])
+
+
 def read_role(row: Values) -> Role:
     return cast(Role, read_record(Role, _NO_CATALOG, row))
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 
 from app.db import tables
-from app.db.mapping import read_user
+from app.db.mapping import read_user, read_users
 from app.db.repositories.reading import Reader, count, holds, read_page
 from app.domain.filters import Inclusion, MemberFilter, UserFilter
 from app.domain.holders import User, UserId, UserStatus
@@ -26,7 +26,7 @@ class Users:
     async def find_by(self, column: str, values: Iterable[str]) -> Sequence[User]:
         """The users whose `id`, `user_name` or `external_id` is one of these."""
         statement = select(USERS).where(self.reader.known(USERS), USERS.c[column].in_(sorted(set(values))))
-        return [read_user(row) for row in await self.reader.rows(statement)]
+        return read_users(await self.reader.rows(statement))
 
     async def find_seen(self, users: Iterable[UserId], audience: Audience) -> frozenset[UserId]:
         """Those of these people whom a caller sees."""
@@ -35,7 +35,7 @@ class Users:
 
     async def read_page(self, wanted: UserFilter, part: Slice) -> Page[User]:
         page = await read_page(self.reader, select(USERS).where(*self._conditions(wanted)), [USERS.c.user_name], part)
-        return Page(tuple(read_user(row) for row in page.items), page.has_next, page.has_previous)
+        return Page(tuple(read_users(page.items)), page.has_next, page.has_previous)
 
     async def count(self, wanted: UserFilter) -> int:
         return await count(self.reader, select(USERS.c.id).where(*self._conditions(wanted)))

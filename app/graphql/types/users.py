@@ -245,14 +245,19 @@ class UserConnection:
 
 @strawberry.type(description="One user of a page.")
 class UserEdge:
-    cursor: str = strawberry.field(description="Its cursor.")
     node: User = strawberry.field(description="The user.")
+    cursors: strawberry.Private[Cursors]
+
+    @strawberry.field(description="Its cursor.")
+    def cursor(self) -> str:
+        return self.cursors.write((self.node.user_name,))
 
 
 def show_users(page: Page[domain.User], cursors: Cursors, count: Count) -> UserConnection:
     """A page of users."""
-    edges = [UserEdge(cursor=cursors.write((user.user_name,)), node=User.of(user)) for user in page.items]
-    return UserConnection(edges=edges, page_info=show_page_info(page, [e.cursor for e in edges]), count=count)
+    edges = [UserEdge(node=User.of(user), cursors=cursors) for user in page.items]
+    ends = [cursors.write((user.user_name,)) for user in (*page.items[:1], *page.items[-1:])]
+    return UserConnection(edges=edges, page_info=show_page_info(page, ends), count=count)
 
 
 async def show_included_users(
