@@ -50,6 +50,16 @@ class PiecewiseExecution(Executor[Any]):
         super().__init__(*args, **more)
         self._pace = Pace()
 
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        """One for an event of a subscription, which keeps the selections of that event for no longer than itself.
+
+        graphql-core has one memory of them for all events, by lists that each event makes anew: it finds nothing there
+        again, and 50 KB of a wide document are kept for each event until the subscription ends.
+        """
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}  # noqa: SLF001  # there is no other way to it
+        return executor
+
     def execute_operation(self, serially: bool | None = None) -> Any:
         """Begins with the first piece."""
         self._pace = Pace()

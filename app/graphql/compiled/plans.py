@@ -29,7 +29,7 @@ from app.graphql.compiled.selections import Selector
 from app.graphql.compiled.splices import Splice, Splices, find_key
 from app.graphql.compiled.variables import Variables
 
-MAX_VARIANTS = 16  # of a plan that are kept: one for each way in which `@skip` and `@include` turn out
+MAX_VARIANTS = 16  # of a plan that are kept at once: one for each way in which `@skip` and `@include` turn out
 CONDITIONS = frozenset({"skip", "include"})
 
 
@@ -146,7 +146,7 @@ class Plan:
         if not all(value.__class__ is bool for value in chosen):
             return None
         if len(self._variants) >= MAX_VARIANTS:
-            self._variants.pop(next(iter(self._variants)), None)  # the oldest
+            self._variants.clear()
         made = self._variants[chosen] = self._make_variant(dict(zip(self._conditions, chosen, strict=True)))
         return made
 

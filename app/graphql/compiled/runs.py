@@ -6,7 +6,7 @@ so that errors come in the same order as well.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from inspect import iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,7 +59,7 @@ class Run:
     """One execution of a plan. `context_value` is what resolvers share; it is set before the operation is executed."""
 
     __slots__ = (
-        "_background", "_inputs", "_nulled", "_root", "_values", "coerced", "context_value", "errors",
+        "_background", "_begun", "_inputs", "_nulled", "_root", "_values", "coerced", "context_value", "errors",
         "failures", "hide_suggestions", "pace", "plan",
     )  # fmt: skip
 
@@ -79,6 +79,7 @@ class Run:
         self._values = values
         self._nulled: set[Place] = set()  # where an error has put nothing
         self._background: set[asyncio.Future[Any]] = set()
+        self._begun: list[CoroutineType[Any, Any, Any]] = []  # what was made to be waited for
 
     @property
     def operation(self) -> OperationDefinitionNode:
@@ -110,6 +111,12 @@ class Run:
         except GraphQLError as error:
             self._add(error, None)
             return ExecutionResult(None, self.errors)
+        except BaseException:  # it was called off
+            self.drop()
+            raise
+        finally:
+            if self.failures and not self._background:
+                self.drop()
 
     # ------------------------------------------------------------------ errors
 
@@ -156,10 +163,29 @@ class Run:
         """`info.async_helpers.track` of graphql-core."""
         self.settle([value for value in values if is_awaitable(value)])
 
-    async def await_value(
+    def own(self, coroutine: Any) -> Any:
+        """A coroutine that this run is to wait for; one that it does not come to is closed in the end."""
+        self._begun.append(coroutine)
+        return coroutine
+
+    def drop(self) -> None:
+        """Closes what nobody will wait for any more, since an error or a deadline came before."""
+        for one in reversed(self._begun):
+            if getcoroutinestate(one) == CORO_CREATED:
+                one.close()
+        self._begun.clear()
+
+    def await_value(
         self, value: Awaitable[Any], complete: Complete, nodes: list[FieldNode], place: Place, *, is_required: bool
     ) -> Any:
-        """What is at a place once its value is there."""
+        """What is at a place once its value is there, to be waited for."""
+        if value.__class__ is CoroutineType:
+            self.own(value)
+        return self.own(self._await_value(value, complete, nodes, place, is_required))
+
+    async def _await_value(
+        self, value: Awaitable[Any], complete: Complete, nodes: list[FieldNode], place: Place, is_required: bool
+    ) -> Any:
         try:
             found = await value
             await self.pace.rest()
@@ -170,16 +196,23 @@ class Run:
             return self.fail(error, nodes, place, is_required=is_required)
         return completed
 
-    async def guard(self, completed: Awaitable[Any], nodes: list[FieldNode], place: Place, *, is_required: bool) -> Any:
-        """What is at a place once what lies in it is there."""
+    def guard(self, completed: Awaitable[Any], nodes: list[FieldNode], place: Place, *, is_required: bool) -> Any:
+        """What is at a place once what lies in it is there, to be waited for."""
+        return self.own(self._guard(completed, nodes, place, is_required))
+
+    async def _guard(self, completed: Awaitable[Any], nodes: list[FieldNode], place: Place, is_required: bool) -> Any:
         try:
             return await completed
         except Exception as error:
             return self.fail(error, nodes, place, is_required=is_required)
 
+    def await_parts(self, found: Any, keys: Sequence[Any]) -> Any:
+        """An object or a list whose values at these keys have to be waited for; they are, together."""
+        return self.own(await_parts(found, keys))
+
 
 async def await_parts(found: Any, keys: Sequence[Any]) -> Any:
-    """An object or a list whose values at these keys have to be waited for; they are, together."""
+    """What `Run.await_parts` waits for."""
     if len(keys) == 1:
         found[keys[0]] = await found[keys[0]]
         return found

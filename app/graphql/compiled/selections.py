@@ -25,6 +25,17 @@ class Step(NamedTuple):
     work: Complete
     site: Site
 
+    def take(self, run: Run, source: Any, place: Place) -> Any:
+        """What the answer holds of the field, as `Selector.select` finds it out for all fields at once."""
+        if self.read is None:
+            return self.work(run, source, place)
+        try:
+            value = self.read(source)
+        except Exception as error:
+            here = (place, self.name, self.site.parent.name)
+            return run.fail(error, self.site.nodes, here, is_required=self.is_required)
+        return self.work(run, value, place)
+
 
 class Selector:
     """Makes what completes objects: the selection of each field and type, made when it is first asked for."""
@@ -52,6 +63,9 @@ class Selector:
             try:
                 for name, read, plain, is_required, work, site_of in steps:
                     if read is None:
+                        if found and run.pace.is_due():
+                            rest = complete_rest(run, source, place, steps[len(found) :], found, waiting or [])
+                            return run.own(rest)
                         completed = work(run, source, place)
                     else:
                         try:
@@ -71,7 +85,22 @@ class Selector:
             except Exception:
                 run.settle([found[name] for name in waiting or ()])
                 raise
-            return found if waiting is None else await_parts(found, waiting)
+            return found if waiting is None else run.await_parts(found, waiting)
+
+        async def complete_rest(
+            run: Run, source: Any, place: Place, steps: list[Step], found: dict[str, Any], waiting: list[str]
+        ) -> Any:
+            """Goes on with an object after a rest, and rests again when it is time to."""
+            try:
+                for step in steps:
+                    await run.pace.rest()
+                    found[step.name] = completed = step.take(run, source, place)
+                    if completed.__class__ is CoroutineType:
+                        waiting.append(step.name)
+            except Exception:
+                run.settle([found[name] for name in waiting])
+                raise
+            return await await_parts(found, waiting) if waiting else found
 
         return complete
 

@@ -6,7 +6,6 @@ through the same questions, in the same order, as graphql-core asks.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from itertools import islice
 from types import CoroutineType
 from typing import Any, NamedTuple
 
@@ -39,7 +38,6 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from app.graphql.compiled.constants import PLAIN
 from app.graphql.compiled.info import FieldInfo
 from app.graphql.compiled.runs import Complete, Place, Run, Site, await_parts, list_keys
-from app.graphql.pieces import ENTRIES
 
 NOTHING = type(None)
 Select = Callable[[Site, GraphQLObjectType], Complete]
@@ -152,7 +150,7 @@ def _make_object(site: Site, kind: GraphQLObjectType, select: Select, *, require
         if is_type_of is not None:
             verdict = is_type_of(value, FieldInfo.make(run, site, place))
             if is_awaitable(verdict):
-                return _complete_judged(run, value, place, verdict)
+                return run.own(_complete_judged(run, value, place, verdict))
             if not verdict:
                 raise invalid_return_type_error(kind, value, site.details)
         return complete_known(run, value, place)
@@ -187,7 +185,7 @@ def _make_abstract(site: Site, kind: Any, select: Select, *, required: bool) -> 
         info = FieldInfo.make(run, site, place)
         name = resolve_type(value, info, kind)
         if is_awaitable(name):
-            return _complete_awaited(run, value, place, name, info)
+            return run.own(_complete_awaited(run, value, place, name, info))
         return complete_as(run, value, place, name, info)
 
     def complete_as(run: Run, value: Any, place: Place, name: Any, info: Any) -> Any:
@@ -225,7 +223,7 @@ def _make_list(site: Site, kind: Any, select: Select, *, required: bool) -> Comp
             if _is_nothing(site, value, required=required):
                 return None
             if is_async_iterable(value):
-                return complete_async(run, value.__aiter__(), place)
+                return run.own(complete_async(run, value.__aiter__(), place))
             if not is_iterable(value):
                 message = f"Expected Iterable, but did not find one for field '{site.parent}.{site.name}'."
                 raise GraphQLError(message)
@@ -238,33 +236,34 @@ def _make_list(site: Site, kind: Any, select: Select, *, required: bool) -> Comp
         iterator = iter(value)
         found: list[Any] = []
         waiting: list[int] = []
+        if run.pace.is_due():
+            return run.own(complete_rest(run, iterator, place, found, waiting))
         try:
-            while complete_some(run, iterator, place, found, waiting):
-                if run.pace.is_due():
-                    return complete_rest(run, iterator, place, found, waiting)
+            if complete_some(run, iterator, place, found, waiting):
+                return run.own(complete_rest(run, iterator, place, found, waiting))
         except Exception:
             run.settle([*(found[index] for index in waiting), *collect_iterator_awaitables(iterator, is_awaitable)])
             raise
-        return await_parts(found, waiting) if waiting else found
+        return run.await_parts(found, waiting) if waiting else found
 
     def complete_some(run: Run, items: Iterator[Any], place: Place, found: list[Any], waiting: list[int]) -> bool:
-        """Completes the next few entries; whether there may be more."""
-        index = first = len(found)
-        for item in islice(items, ENTRIES):
-            here = (place, index, None)
-            index += 1
-            if item.__class__ is not known or select_item is None:
+        """Completes the next entries, until it is time to rest; whether there may be more."""
+        for item in items:
+            here = (place, len(found), None)
+            if item.__class__ is known and select_item is not None:
+                try:
+                    completed = select_item(run, item, here)
+                except Exception as error:
+                    completed = run.fail(error, nodes, here, is_required=is_required)
+                if completed.__class__ is CoroutineType:
+                    waiting.append(len(found))
+                    completed = run.guard(completed, nodes, here, is_required=is_required)
+                found.append(completed)
+            else:
                 complete_one(run, item, here, found, waiting)
-                continue
-            try:
-                completed = select_item(run, item, here)
-            except Exception as error:
-                completed = run.fail(error, nodes, here, is_required=is_required)
-            if completed.__class__ is CoroutineType:
-                waiting.append(len(found))
-                completed = run.guard(completed, nodes, here, is_required=is_required)
-            found.append(completed)
-        return index - first == ENTRIES
+            if run.pace.is_due():
+                return True
+        return False
 
     def complete_one(run: Run, item: Any, place: Any, found: list[Any], waiting: list[int]) -> None:
         """Completes an entry; one that is wrong and must not be ends the list."""
@@ -289,10 +288,6 @@ def _make_list(site: Site, kind: Any, select: Select, *, required: bool) -> Comp
                 await run.pace.rest()
         except Exception:
             run.settle([*(found[index] for index in waiting), *collect_iterator_awaitables(items, is_awaitable)])
-            raise
-        except BaseException:  # it is called off: nothing that it would have waited for begins
-            for index in waiting:
-                found[index].close()
             raise
         return await await_parts(found, waiting) if waiting else found
 
