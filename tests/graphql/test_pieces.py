@@ -1,9 +1,11 @@
 """Operations that are run piece by piece answer the same, and let others go on."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
+from graphql import build_schema, parse
 
 from app.graphql import pieces
 from tests.factories import Gateway
@@ -85,3 +87,23 @@ async def test_a_fault_of_one_entry_of_a_long_list_ends_it_as_ever(world: Gatewa
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
     (error,) = answer["errors"][:1]
     assert error["path"][:2] == ["permissionNodes", "edges"]
+
+
+def test_an_event_of_a_subscription_keeps_nothing_for_the_next() -> None:
+    schema = build_schema("type Item { name: String } type Query { item: Item } type Subscription { items: [Item] }")
+    execution = pieces.PiecewiseExecution.build(schema, parse("subscription { items { name again: name } }"))
+    assert isinstance(execution, pieces.PiecewiseExecution)
+
+    def answer(name: str) -> Any:
+        event = {"items": [{"name": name}, {"name": "same"}]}
+        return execution.build_per_event_executor(event).execute_operation(serially=False)
+
+    def count_kept() -> int:
+        gc.collect()
+        return sum(type(one).__name__ == "FieldDetails" for one in gc.get_objects())
+
+    before = count_kept()
+    for number in range(50):
+        entries = [{"name": name, "again": name} for name in (str(number), "same")]
+        assert answer(str(number)).data == {"items": entries}
+    assert count_kept() == before
