@@ -11,7 +11,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -185,14 +185,15 @@ def count_statements(services: Services) -> Iterator[list[str]]:
 
 
 def read_database(path: Place) -> str:
-    """Everything in a database, as text."""
+    """Everything in a database, as text: what it is made of, then a line a row."""
     if isinstance(path, Store):
         return path.dump()
-    connection = sqlite3.connect(path)
-    try:
-        return "\n".join(connection.iterdump())
-    finally:
-        connection.close()
+    with closing(sqlite3.connect(path)) as connection:
+        parts = connection.execute("SELECT name, type, sql FROM sqlite_master ORDER BY type, name").fetchall()
+        lines = [repr(part) for part in parts]
+        for name in (name for name, kind, _ in parts if kind == "table"):
+            lines += [f'INSERT INTO "{name}" {row}' for row in connection.execute(f'SELECT * FROM "{name}"')]
+    return "\n".join(lines)
 
 
 def _read_what_counts(path: Place) -> str:
