@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain.catalog import Operation, Permission
 from app.domain.compiled import Program
@@ -27,11 +27,14 @@ from app.domain.values import Level, Value
 from app.domain.windows import find_next_moment
 from app.domain.world import HolderRows, World
 
+K = TypeVar("K")
+V = TypeVar("V")
 Profile = tuple[int, ...]  # flags, then the numbers of its rows, ascending
 Ranked = tuple[bytes, datetime, datetime | None]  # levels, since when, and until when they are those
 OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
 DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
+CONTRACTS_KEPT = 16  # for which levels of everybody are kept: of 100,000 people some ten megabytes each
 SHOWN_KEPT = 32  # of one standing, by doors: answers of some tens of kilobytes, for the selections of a few screens
 SUBJECT, OTHER = "usr_standin", "usr_standin_other"  # how the ids of stand-ins begin; no person has such a one
 
@@ -122,7 +125,7 @@ class Standings:
         """
         ranked = self._ranked.get(contract)
         if ranked is None:
-            ranked = self._ranked[contract] = {}
+            ranked = _make_room(self._ranked, contract)
         kept = ranked.get(profile)
         if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
             kept = ranked[profile] = self._rank_narrow(ranked, self.narrow(profile, contract), contract, now)
@@ -145,7 +148,7 @@ class Standings:
         """A profile without what does not count in a contract, at no moment and for no question about nobody else."""
         counting = self._counting.get(contract)
         if counting is None:
-            counting = self._counting[contract] = {}
+            counting = _make_room(self._counting, contract)
         left = [profile[0]]
         for number in profile[1:]:
             counts = counting.get(number)
@@ -271,6 +274,16 @@ class Standings:
         )  # fmt: skip
         evaluation, _ = self._evaluate(contract, at, *([subject] if other is None else [subject, other]))
         return check(evaluation, evaluation.effective(question), question, node, asked)
+
+
+def _make_room(of: dict[ContractId | None, dict[K, V]], contract: ContractId | None) -> dict[K, V]:
+    """A place for what is kept for a contract. There is one for a few of them, and always for none."""
+    others = [kept for kept in of if kept is not None]
+    if len(others) >= CONTRACTS_KEPT:
+        del of[others[0]]
+    made: dict[K, V] = {}
+    of[contract] = made
+    return made
 
 
 def rank_levels(program: Program, effective: Effective) -> bytes:

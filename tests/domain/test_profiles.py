@@ -9,9 +9,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from app.domain.compiled import compile_catalog
-from app.domain.holders import AnyRow, User, UserId, UserStatus
+from app.domain.holders import AnyRow, ContractId, User, UserId, UserStatus
 from app.domain.people import MOST_CHANGED, People, Person
-from app.domain.profiles import INACTIVE, OWNER, Profile, Rows, Standings
+from app.domain.profiles import CONTRACTS_KEPT, INACTIVE, OWNER, Profile, Rows, Standings
 from app.domain.rights import Evaluation, Subject
 from app.domain.values import Level
 from app.domain.world import World
@@ -219,3 +219,19 @@ def test_many_changes_are_packed_anew() -> None:
     assert not people.changed(many).beside
     assert people.changed(many).count({(0,): True}) == MOST_CHANGED + 1
     assert len(People.of([]).changed(dict(list(many.items())[:5])).beside) == 5
+
+
+def test_levels_are_kept_for_a_few_contracts_and_for_none() -> None:
+    """Whoever asks about one contract after another fills no memory, and is answered as at first."""
+    case = draw_case(Pool(random.Random(1).randbytes(POOL_SIZE)))
+    told = Told(case.world)
+    standings = standings_of(case, told)
+    contract = next(iter(case.world.contracts.values()))
+    many = {ContractId(f"c{number}"): replace(contract, id=ContractId(f"c{number}")) for number in range(100, 150)}
+    standings.world.contracts.update(many)  # type: ignore[attr-defined]  # a dictionary
+    (profile, *_) = told.profiles.values()
+    first = standings.rank(profile, None, case.at)
+    levels = {one: standings.rank(profile, one, case.at) for one in many}
+    assert len(standings._ranked) <= CONTRACTS_KEPT + 1
+    assert standings.rank(profile, None, case.at) is first
+    assert {one: standings.rank(profile, one, case.at) for one in many} == levels
