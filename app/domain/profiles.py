@@ -289,12 +289,3 @@ def _make_room(of: dict[ContractId | None, dict[K, V]], contract: ContractId | N
 def rank_levels(program: Program, effective: Effective) -> bytes:
     """For each permission, by its number, the rank of the effective value: 0 for nothing, k for level k, else 1."""
     return program.rank(effective.certain)
-
-
-def name_person(decision: Decision, at: datetime) -> Decision:
-    """A decision about a stand-in as one about a person, at a moment at which it holds; the stand-in is left out."""
-    return Decision(
-        state=decision.state, stage=decision.stage, node=decision.node, asked=decision.asked, value=decision.value,
-        missing=decision.missing, missing_facts=decision.missing_facts, obligations=decision.obligations,
-        subject=None, contract=decision.contract, evaluated_at=at,
-    )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import datetime
 from app.domain.callers import Caller
 from app.domain.decisions import Decision, read_question
 from app.domain.holders import ContractId, User, UserId
-from app.domain.profiles import Standing, name_person
+from app.domain.profiles import Standing
 from app.domain.references import Ref
 from app.domain.sight import Sight
 from app.services.access import CheckAsked, Circumstances, EffectiveRight, describe_rights
@@ -18,7 +18,7 @@ from app.telemetry.requests import note_decisions
 
 
 def decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: datetime) -> Decision | None:
-    """The decision on a question. It has no evaluation: it is about nobody real, and explains nothing."""
+    """The decision on a question. It is about a stand-in: it explains nothing, and was made at an earlier moment."""
     sight = index.sight(caller.user, now)
     if sight is None or question.as_of is not None:
         return None
@@ -50,7 +50,7 @@ def decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: dateti
             return None
         decision = standing.decide(node, asked)
     note_decisions(allowed=int(decision.allowed), denied=int(not decision.allowed))
-    return name_person(decision, at)
+    return decision
 
 
 def _decide_anew(

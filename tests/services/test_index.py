@@ -89,7 +89,7 @@ def _tell(decision: Decision, known: RightsIndex | Reading) -> Any:
     return (
         decision.state, decision.stage, decision.node, decision.asked, decision.value, decision.missing_facts,
         decision.obligations, [known.catalog.render(one) for one in decision.missing], decision.errors,
-        decision.contract, decision.evaluated_at,
+        decision.contract,
     )  # fmt: skip
 
 

@@ -275,8 +275,13 @@ class Decision:
 
     @classmethod
     def of(
-        cls, decision: domain.Decision, known: Reading | RightsIndex, question: access.CheckAsked | None = None
+        cls,
+        decision: domain.Decision,
+        known: Reading | RightsIndex,
+        question: access.CheckAsked | None = None,
+        at: datetime | None = None,
     ) -> "Decision":
+        """A decision as the schema shows it; of one from the index the question that it answers, and its moment."""
         return cls(
             allowed=decision.allowed,
             state=decision.state,
@@ -286,7 +291,7 @@ class Decision:
                 for o in decision.obligations
             ],
             revision=Revision(known.revision),
-            evaluated_at=decision.evaluated_at,
+            evaluated_at=decision.evaluated_at if at is None else at,
             decision=decision,
             known_in=known.catalog,
             question=question,
@@ -334,7 +339,7 @@ def load_decision(info: Info, question: access.CheckAsked) -> Decision:
     if index is not None:
         decision = at_once.decide(index, info.context.caller, question, info.context.now)
         if decision is not None:
-            return Decision.of(decision, index, question)
+            return Decision.of(decision, index, question, question.at or info.context.now)
     return cast("Decision", _load_decision(info, question))
 
 
@@ -347,7 +352,7 @@ def load_decisions(info: Info, questions: list[access.CheckAsked]) -> list[Decis
             decision = at_once.decide(index, info.context.caller, question, info.context.now)
             if decision is None:
                 break
-            found.append(Decision.of(decision, index, question))
+            found.append(Decision.of(decision, index, question, question.at or info.context.now))
         else:
             return found
     return cast("list[Decision]", _load_decisions(info, questions))
