@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -74,6 +74,12 @@ def bound_server(settings: Settings) -> dict[str, Any]:
     return SERVER | {"http": partial(BoundedHttp, limits=limits), "ws_max_size": limits.max_body_bytes}
 
 
+def run_in_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Runs what serves in the event loop that uvicorn gives its workers: uvloop, where there is one for the system."""
+    with asyncio.Runner(loop_factory=uvicorn.Config("", **SERVER).get_loop_factory()) as runner:
+        runner.run(work)
+
+
 @click.group(cls=Permgate, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="permgate")
 def cli() -> None:
@@ -129,7 +135,7 @@ def demo(host: str, port: int, as_json: bool) -> None:
             database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True,
             drain_seconds=0, access_log=False,  # nobody spreads requests, and a person reads the terminal
         )  # fmt: skip
-        asyncio.run(_serve_demo(settings, host, port, as_json=as_json))
+        run_in_loop(_serve_demo(settings, host, port, as_json=as_json))
 
 
 @contextmanager
@@ -183,7 +189,7 @@ def serve(host: str, port: int, workers: int) -> None:
             make_routes(services, settings)
             await services.close()
 
-    asyncio.run(do())
+    run_in_loop(do())
     if workers > 1:
         _serve_in_processes(settings, host, port, workers)
 

@@ -26,7 +26,12 @@ def digest_token(text: str) -> str | None:
     match = _PATTERN.fullmatch(text)
     if match is None or _checksum(match[1]) != match[2]:
         return None
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hash_token(text)
+
+
+def hash_token(text: str) -> str:
+    """The digest under which a token would be kept, if it is one: for looking among those that are known."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _checksum(body: str) -> str:

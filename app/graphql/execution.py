@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
 import strawberry
@@ -51,6 +51,7 @@ from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.graphql.spliced import SPLICES
 from app.services.context import Services
+from app.services.index import RightsIndex
 from app.settings import Limits
 from app.telemetry import log
 
@@ -297,7 +298,9 @@ class Executor:
     def _admit(
         self, request: Request, caller: Caller, only: frozenset[OperationType], document: Document | None = None
     ) -> Admitted:
-        started = thread_time()
+        # Of one that is known little is left to do, and to ask for the time of a thread takes a call of the system.
+        clock = thread_time if document is None else perf_counter
+        started = clock()
         try:
             document = document or self.find_document(request, caller)
             chosen = self.choose(document, request.operation_name)
@@ -310,9 +313,9 @@ class Executor:
             if cost > self.limits.max_cost:
                 raise RequestFault([_too_expensive(cost, self.limits.max_cost)], FaultCode.COST_ESTIMATED_TOO_EXPENSIVE)
         except RequestFault as fault:
-            fault.effort = round((thread_time() - started) / UNIT_S)
+            fault.effort = round((clock() - started) / UNIT_S)
             raise
-        effort = round((thread_time() - started) / UNIT_S)
+        effort = round((clock() - started) / UNIT_S)
         return Admitted(request, chosen.operation, cost, effort, self._find_timeout(document, chosen), execution)
 
     def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any] | Run:
@@ -358,9 +361,17 @@ class Executor:
     # ------------------------------------------------------------------ running it
 
     async def execute(
-        self, services: Services, caller: Caller, admitted: Admitted, *, hear: Hear | None = None
+        self,
+        services: Services,
+        caller: Caller,
+        admitted: Admitted,
+        *,
+        hear: Hear | None = None,
+        index: RightsIndex | None = None,
     ) -> dict[str, Any]:
         """The answer to what was admitted, ready to be written; at once where there is nothing to wait for.
+
+        `index`: the latest one, where somebody has looked already since this was asked for.
 
         Raises `DeadlinePassed` where it took too long. Before something is waited for `hear` is asked for what is done
         when nobody waits for the answer any more; it raises `Abandoned` if that is so already. A query is called off
@@ -371,7 +382,7 @@ class Executor:
                 await hear()
             operation = Operation(services, caller)
             return await _within(admitted.timeout_s, self._answer(operation, admitted))
-        operation = Operation(services, caller, may_index=True)
+        operation = Operation(services, caller, may_index=True, index=index)
         result: Any = None
         try:
             result = _begin(operation, admitted.execution)
@@ -383,6 +394,8 @@ class Executor:
         except BaseException:
             if iscoroutine(result):
                 result.close()
+            if isinstance(admitted.execution, Run):
+                admitted.execution.drop()
             await operation.end()
             raise
         return await _within(admitted.timeout_s, self._answer(operation, admitted, result), leaving=leaving)

@@ -12,10 +12,11 @@ from app.domain.holders import MANUAL, User, UserId, UserStatus
 from app.domain.ids import TOKEN, make_id
 from app.domain.names import read_name, show
 from app.domain.references import Ref
-from app.domain.tokens import TokenRecord, digest_token, mint_token
+from app.domain.tokens import TokenRecord, digest_token, hash_token, mint_token
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services
+from app.services.index import RightsIndex
 
 MAX_CREDENTIAL = 8192  # characters: a JWT that lists groups and roles has some thousands; ours have 53
 
@@ -31,25 +32,20 @@ async def authenticate(services: Services, token: str) -> Caller | None:
     digest = digest_token(token)
     if digest is None:
         return await _authenticate_assertion(services, token)
-    kept = recall_caller(services, token)
-    if kept is not None:
-        return kept
     index = services.index.current()
-    found = await _find_token(services, digest)
+    found = None if index is None else index.callers.get(digest)
     if found is None:
-        return None
-    if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
-        index.callers.keep(digest, found)
+        found = await _find_token(services, digest)
+        if found is None:
+            return None
+        if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
+            index.callers.keep(digest, found)
     return _admit(services, *found)
 
 
-def recall_caller(services: Services, token: str) -> Caller | None:
-    """The caller to whom a token of ours belongs, where that is known without asking the database; else None."""
-    index = services.index.current()
-    digest = None if index is None or len(token) > MAX_CREDENTIAL else digest_token(token)
-    if index is None or digest is None:
-        return None
-    found = index.callers.get(digest)
+def recall_caller(services: Services, token: str, index: RightsIndex) -> Caller | None:
+    """The caller to whom a token of ours belongs, where the latest index knows that; None says nothing."""
+    found = index.callers.get(hash_token(token)) if len(token) <= MAX_CREDENTIAL else None
     return None if found is None else _admit(services, *found)
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from time import sleep
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ QUEUED_LINES = 10_000  # some megabytes, for a reader that rests a while
 FLUSH_S = 1.0  # at the end, for what is queued; who has not read it by then never will
 MAX_EVENT = 500  # characters; what libraries say of themselves is shorter
 MAX_FRAMES = 30  # of a traceback, the innermost
+REST_S = 0.005  # between two writes, in which lines gather: to be woken for each takes as long as a request does
 TOGETHER = 4096  # bytes written at once: no more, so that lines of several processes stay whole in one pipe (PIPE_BUF)
 STANDARD_ERROR = 2
 # Exceptions whose message is of machines, files and tables. Those of others may repeat what they were given.
@@ -146,6 +148,8 @@ class LineWriter(logging.Handler):
             self._drop(self._write(lines))
             if isinstance(mark, Event):
                 mark.set()
+            elif self._lines.empty():
+                sleep(REST_S)
             if self.dropped > told and self._lines.empty():
                 told = self.dropped
                 record = logger.makeRecord(

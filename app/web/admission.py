@@ -30,6 +30,7 @@ from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
 from app.services.buckets import Buckets
 from app.services.context import Services
+from app.services.index import RightsIndex
 from app.services.turns import TooBusy, Turns
 from app.settings import Limits
 from app.telemetry.metrics import OPEN_STREAMS, REFUSED
@@ -85,7 +86,8 @@ class Admission:
         What it took to read it is paid for as well, whether it is fit or not. `hear` is asked before a document is
         read that was never seen: that takes long.
         """
-        self.pay(caller, 0)
+        if self._budgets.look(caller.user) < 0:
+            self.pay(caller, 0)
         try:
             document = self.executor.recall_document(request, caller)
             if document is None:
@@ -106,15 +108,18 @@ class Admission:
         self.pay(caller, admitted.cost)
         return admitted
 
-    async def execute(self, caller: Caller, admitted: Admitted, *, hear: Hear | None = None) -> dict[str, Any]:
+    async def execute(
+        self, caller: Caller, admitted: Admitted, *, hear: Hear | None = None, index: RightsIndex | None = None
+    ) -> dict[str, Any]:
         """The answer to a query or a mutation, ready to be written. Raises `RequestFault`.
 
-        `hear` is asked before something is waited for, be it a place or the answer: see `Executor.execute`.
+        `hear` is asked before something is waited for, be it a place or the answer, and `index` is what was the latest
+        since this was asked for: see `Executor.execute`.
         """
         places = self._places[admitted.kind]
         if admitted.request.min_revision is None and places.take_now(caller.user):
             try:
-                answer = await self.executor.execute(self.services, caller, admitted, hear=hear)
+                answer = await self.executor.execute(self.services, caller, admitted, hear=hear, index=index)
             finally:
                 places.give_back(caller.user)
         else:

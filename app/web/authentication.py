@@ -10,6 +10,7 @@ from app.domain.callers import Caller
 from app.graphql.execution import Hear
 from app.services.callers import authenticate, recall_caller
 from app.services.context import Services
+from app.services.index import RightsIndex
 from app.telemetry.requests import note_actor
 from app.web.protocol import ProtocolFault
 
@@ -27,16 +28,17 @@ async def authenticate_head(
     host: str,
     *,
     hear: Hear | None = None,
+    index: RightsIndex | None = None,
 ) -> Caller:
     """The caller of a request. Raises `ProtocolFault` (401), in the same words whatever is wrong with the token.
 
     Who sends one wrong token after another is told to wait (429). Others at the same address, as it may be that of a
     proxy, are served all the same: a good token is one that nobody guesses.
 
-    `hear` is asked before the database is, where that has to be.
+    `hear` is asked before the database is, where that has to be. `index`: the latest one, in which tokens are known.
     """
     token = read_token(authorization)
-    caller = recall_caller(services, token)
+    caller = None if index is None else recall_caller(services, token, index)
     if caller is None:
         if hear is not None:
             await hear()

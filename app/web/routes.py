@@ -102,7 +102,8 @@ class GraphQLEndpoint:
             # A small body is there already, or nearly. A large one has to wait until it is known whose it is.
             body = await receive_all(receive, head.content_length, limits) if head.is_small(limits) else None
             hear = None if is_post and body is None else hearing
-            caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear)
+            index = self.services.index.current()
+            caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear, index=index)
             if is_post:
                 check_post(head)
                 if body is None:
@@ -114,7 +115,7 @@ class GraphQLEndpoint:
             admitted = await self.admission.admit(caller, asked, only=only, hear=hearing)
             if admitted.kind is OperationType.SUBSCRIPTION:
                 return self._open_stream(head, caller, admitted)
-            answer = await self.admission.execute(caller, admitted, hear=hearing)
+            answer = await self.admission.execute(caller, admitted, hear=hearing, index=index)
         except Abandoned:
             return Response(status_code=400)  # which nobody hears
         except ProtocolFault as fault:
