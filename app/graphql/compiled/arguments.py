@@ -253,18 +253,18 @@ class Conversion:
             for field in definition.fields
             if field.default_value is MISSING and field.default_factory is MISSING
         }
-        fields = []
-        for field in definition.fields:
-            name = name_of(field)
-            fields.append((name, field.python_name, self.convert(field.resolve_type(type_definition=definition))))
+        fields = {
+            name_of(field): (field.python_name, self.convert(field.resolve_type(type_definition=definition)))
+            for field in definition.fields
+        }
 
         def convert_object(value: Any) -> Any:
             if value is None or value is UNSET:
                 return value
             given = dict(absent)
-            for name, python_name, convert in fields:
-                if name in value:
-                    one = value[name]
+            for name, one in value.items():
+                if name in fields:
+                    python_name, convert = fields[name]
                     given[python_name] = one if convert is None else convert(one)
             return kind(**given)
 

@@ -5,7 +5,7 @@ A value that is not as it should be, or not of a kind that is read here, is left
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     GraphQLBoolean,
@@ -96,6 +96,19 @@ class Variables:
         return {one.name: VariableValueSource(one, inputs.get(one.name, Undefined)) for one in self._signatures}
 
 
+MANY = 10**6  # more than an input object has fields
+
+
+class _Field(NamedTuple):
+    """A field of an input object."""
+
+    name: str
+    out_name: str
+    read: Coerce
+    required: bool
+    default: Any
+
+
 class _Reader:
     """Makes what coerces values of types. An input object that may hold itself is left to graphql-core."""
 
@@ -135,28 +148,36 @@ class _Reader:
         fields = []
         for name, field in kind.fields.items():
             default = coerce_default_value(field)  # the same for all requests, as in graphql-core
-            read, required = self.read(field.type), is_required_input_field(field)
-            fields.append((name, field.out_name or name, read, required, default))
-        names, is_one_of, finish = frozenset(kind.fields), kind.is_one_of, kind.out_type
+            fields.append(
+                _Field(name, field.out_name or name, self.read(field.type), is_required_input_field(field), default)
+            )
+        by_name = {field.name: (place, field) for place, field in enumerate(fields)}
+        required = {field.name for field in fields if field.required}
+        has_defaults = any(field.default is not Undefined for field in fields)
+        is_one_of, finish = kind.is_one_of, kind.out_type
 
         def coerce(value: Any) -> Any:
             if value is None:
                 return None
-            if value.__class__ is not dict or not names.issuperset(value):
+            if value.__class__ is not dict or not required <= value.keys():
                 return Undefined
             found: dict[str, Any] = {}
-            for name, out_name, read, required, default in fields:
-                given = value.get(name, Undefined)
-                if given is Undefined:
-                    if required:
-                        return Undefined
-                    if default is not Undefined:
-                        found[out_name] = default
-                    continue
-                one = read(given)
+            last = -1
+            for name, given in value.items():
+                place, field = by_name.get(name, (last, None))
+                if field is None:
+                    return Undefined
+                one = field.read(given)
                 if one is Undefined:
                     return Undefined
-                found[out_name] = one
+                found[field.out_name] = one
+                last = place if place > last else MANY
+            if has_defaults or last == MANY:
+                found = {
+                    field.out_name: found.get(field.out_name, field.default)
+                    for field in fields
+                    if field.name in value or field.default is not Undefined
+                }
             if is_one_of and (len(value) != 1 or len(found) != 1 or next(iter(found.values())) is None):
                 return Undefined
             return finish(found)
