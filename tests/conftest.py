@@ -2,9 +2,11 @@
 
 import gc
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from httpx._transports import default as httpx_transports
 
 pytest.register_assert_rewrite("tests.factories")
 
@@ -20,6 +22,10 @@ from tests.factories import (  # noqa: E402
     stock,
 )
 from tests.sockets import serving  # noqa: E402
+
+# What clients trust is read once a process. It takes 27 ms a client, and so each time somebody looks whether a server
+# is up, which takes them from that server; all of this is plain HTTP.
+httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)
 
 
 def pytest_collection_finish() -> None:
