@@ -10,7 +10,7 @@ A `People` never changes: `changed` gives the next one, which shares everything 
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, islice
 from operator import attrgetter
@@ -189,6 +189,11 @@ class People:
         number = self.packed.number_of.get(user)
         return None if number is None else self.packed.profiles[self.packed.profile_of[number]]
 
+    def profile_number(self, user: str) -> int | None:
+        """The number of a person's profile among the packed ones; None: it has none."""
+        number = None if user in self.beside else self.packed.number_of.get(user)
+        return None if number is None else self.packed.profile_of[number]
+
     def find(self, attribute: str, value: str) -> UserId | None:
         """The id of the person of this `id`, `user_name` or `external_id`."""
         if attribute == "id":
@@ -205,17 +210,18 @@ class People:
 
     # ------------------------------------------------------------------ all of them
 
-    def count(self, is_wanted: Mapping[Profile, bool]) -> int:
-        """How many are of a wanted profile; `is_wanted` knows every one of `profiles`."""
-        packed = self.packed
-        found = sum(size for profile, size in zip(packed.profiles, packed.sizes, strict=True) if is_wanted[profile])
+    def count(self, is_wanted: Callable[[Profile], bool], *, packed: int | None = None) -> int:
+        """How many are of a wanted profile. `packed`: how many of the packed people were, if somebody has counted."""
+        all_ = self.packed
+        if packed is None:
+            packed = sum(size for profile, size in zip(all_.profiles, all_.sizes, strict=True) if is_wanted(profile))
         for user, person in self.beside.items():
-            number = packed.number_of.get(user)
+            number = all_.number_of.get(user)
             if number is not None:
-                found -= is_wanted[packed.profiles[packed.profile_of[number]]]
+                packed -= is_wanted(all_.profiles[all_.profile_of[number]])
             if person is not None:
-                found += is_wanted[person.profile]
-        return found
+                packed += is_wanted(person.profile)
+        return packed
 
     def profiles(self) -> Iterator[Profile]:
         """Every profile that somebody is of, or was when all was put together."""
@@ -223,11 +229,21 @@ class People:
         yield from {person.profile for person in self.beside.values() if person is not None}
 
     def select(
-        self, is_wanted: Mapping[Profile, bool], *, after: str | None, before: str | None, most: int, backwards: bool
+        self,
+        is_wanted: Callable[[Profile], bool],
+        *,
+        after: str | None,
+        before: str | None,
+        most: int,
+        backwards: bool,
+        is_packed_wanted: Callable[[int], bool] | None = None,
     ) -> list[UserId]:
-        """The first (or last) so many of a wanted profile whose user names lie between two, in the order from there."""
+        """The first (or last) so many of a wanted profile whose user names lie between two, in the order from there.
+
+        `is_packed_wanted` tells the same of the number of a packed profile, for those who know that sooner.
+        """
         packed = self.packed
-        wanted = bytes(is_wanted[profile] for profile in packed.profiles)
+        wanted = is_packed_wanted or (lambda number: is_wanted(packed.profiles[number]))
         low = 0 if after is None else bisect_right(packed.user_names, encode(after))
         high = len(packed.profile_of)
         if before is not None:
@@ -235,12 +251,12 @@ class People:
             high -= high > 0 and packed.user_names[high - 1] == encode(before)
         found: list[tuple[bytes, str]] = []
         for number in range(high - 1, low - 1, -1) if backwards else range(low, high):
-            if wanted[packed.profile_of[number]] and packed.ids[number] not in self.beside:
+            if wanted(packed.profile_of[number]) and packed.ids[number] not in self.beside:
                 found.append((packed.user_names[number], packed.ids[number]))
                 if len(found) == most:
                     break
         for person in self.beside.values():
-            if person is None or not is_wanted[person.profile]:
+            if person is None or not is_wanted(person.profile):
                 continue
             if (after is None or person.user_name > after) and (before is None or person.user_name < before):
                 found.append((encode(person.user_name), person.id))

@@ -121,19 +121,15 @@ class Standings:
     def rank(self, profile: Profile, contract: ContractId | None, now: datetime) -> bytes:
         """For each permission, by its number, the rank of what a profile has: see `rank_levels`.
 
-        They are kept for every profile that anybody asks about, and nothing else of it: half a kilobyte at most.
+        Those who ask about people without end know the numbers of profiles: see `kinds.Kinds`.
         """
+        return self.rank_narrow(self.narrow(profile, contract), contract, now)[0]
+
+    def rank_narrow(self, profile: Profile, contract: ContractId | None, now: datetime) -> Ranked:
+        """The same of a profile of which all counts, and how long it is so. Kept: half a kilobyte at most."""
         ranked = self._ranked.get(contract)
         if ranked is None:
             ranked = _make_room(self._ranked, contract)
-        kept = ranked.get(profile)
-        if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
-            kept = ranked[profile] = self._rank_narrow(ranked, self.narrow(profile, contract), contract, now)
-        return kept[0]
-
-    def _rank_narrow(
-        self, ranked: dict[Profile, Ranked], profile: Profile, contract: ContractId | None, now: datetime
-    ) -> Ranked:
         kept = ranked.get(profile)
         if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
             with self._standing_in(profile) as subject:

@@ -10,7 +10,7 @@ was taken away before the question was asked.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -26,6 +26,7 @@ from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
 from app.domain.ids import PREFIX_OF
+from app.domain.kinds import Kinds
 from app.domain.paging import Slice
 from app.domain.people import People
 from app.domain.profiles import SUBJECT, Profile, Standing, Standings
@@ -33,7 +34,7 @@ from app.domain.references import Ref
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
 from app.domain.tokens import TokenRecord
-from app.domain.values import Value
+from app.domain.values import Level, Value
 from app.domain.windows import find_next_moment
 from app.domain.world import World
 from app.services.snapshots import Snapshot, read_snapshot, write_snapshot
@@ -41,6 +42,7 @@ from app.telemetry import log
 
 MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
 PIECE_S, REST_S = 0.03, 0.005  # of what is worked out in a row, and before what follows: others have a turn
+KINDS_KEPT = 16  # contracts: of each four bytes a profile, and more of each kind of them
 RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
@@ -84,6 +86,7 @@ class RightsIndex:
         self.records: Room[User] = Room(RECORDS_KEPT)
         self.callers: Room[tuple[TokenRecord, User]] = Room(CALLERS_KEPT)
         self._sights: Room[tuple[Sight, datetime | None]] = Room(SIGHTS_KEPT)
+        self._kinds: dict[ContractId | None, Kinds] = {}
 
     def followed_by(self, revision: int, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
         """The index of a later revision, up to which nothing was done to anybody but those touched."""
@@ -91,6 +94,8 @@ class RightsIndex:
         following.records.update({user: kept for user, kept in self.records.items() if user not in touched})
         following.callers.update({key: kept for key, kept in self.callers.items() if kept[1].id not in touched})
         if standings is self.standings:
+            if people.packed is self.people.packed:
+                following._kinds = self._kinds
             following._sights.update({who: kept for who, kept in self._sights.items() if who not in touched})
         return following
 
@@ -109,15 +114,26 @@ class RightsIndex:
         profile = self.people.profile(user)
         return None if profile is None else self.standings.find(profile, contract, now)
 
+    def kinds(self, contract: ContractId | None) -> Kinds:
+        """What everybody's profiles have in a contract."""
+        kinds = self._kinds.get(contract)
+        if kinds is None:
+            if len(self._kinds) >= KINDS_KEPT:
+                self._kinds.clear()
+            kinds = self._kinds[contract] = Kinds(self.standings, self.people.packed.profiles, contract)
+        return kinds
+
     def levels(self, user: str, now: datetime, contract: ContractId | None = None) -> bytes:
         """Of every permission, by its number, how much a person has: see `rank_levels`. Nothing of nobody."""
+        number = self.people.profile_number(user)
+        if number is not None:
+            return (self._kinds.get(contract) or self.kinds(contract)).levels(number, now)
         profile = self.people.profile(user)
         return bytes(len(self.program.types)) if profile is None else self.standings.rank(profile, contract, now)
 
     def allows(self, user: str, number: int, now: datetime, contract: ContractId | None = None, rank: int = 1) -> bool:
         """Whether a person has a permission, by its number: anything of it, or at least the level of a rank."""
-        profile = self.people.profile(user)
-        return profile is not None and self.standings.rank(profile, contract, now)[number] >= rank
+        return self.levels(user, now, contract)[number] >= rank
 
     async def list_holders(
         self,
@@ -132,17 +148,39 @@ class RightsIndex:
         In the order of their user names, or (of a slice from the back) against it. Others have a turn meanwhile: what
         was asked about for the first time is worked out for every profile.
         """
-        is_wanted: dict[Profile, bool] = {}
-        begun = thread_time()
-        for profile in self.people.profiles():
-            is_wanted[profile] = self.standings.holds(profile, node, asked, contract, now)
-            if len(is_wanted) % 64 == 0 and thread_time() - begun > PIECE_S:
-                await asyncio.sleep(REST_S)
-                begun = thread_time()
+        people, kinds = self.people, self.kinds(contract)
         after = None if part.after is None else part.after[0]
         before = None if part.before is None else part.before[0]
-        found = self.people.select(is_wanted, after=after, before=before, most=part.limit + 1, backwards=part.backwards)
-        return found, self.people.count(is_wanted)
+        if isinstance(node, Permission) and (asked is None or isinstance(asked, Level)):
+            number, rank = self.catalog.number_of[node.key], 1 if asked is None else asked.rank
+            counts: dict[bytes, int] = {}
+            await _in_pieces(kinds.count(people.packed.sizes, now, counts))
+
+            def has(profile: Profile) -> bool:
+                return self.standings.rank(profile, contract, now)[number] >= rank
+
+            found = people.select(
+                has, after=after, before=before, most=part.limit + 1, backwards=part.backwards,
+                is_packed_wanted=lambda profile: kinds.levels(profile, now)[number] >= rank,
+            )  # fmt: skip
+            packed = sum(size for levels, size in counts.items() if levels[number] >= rank)
+            return found, people.count(has, packed=packed)
+        is_wanted: dict[Profile, bool] = {}
+
+        def decide_all() -> Iterator[None]:
+            known: dict[Profile, bool] = {}
+            for profile in people.profiles():
+                narrowed = self.standings.narrow(profile, contract)
+                if narrowed not in known:
+                    known[narrowed] = self.standings.holds(narrowed, node, asked, contract, now)
+                is_wanted[profile] = known[narrowed]
+                yield
+
+        await _in_pieces(decide_all())
+        found = people.select(
+            is_wanted.__getitem__, after=after, before=before, most=part.limit + 1, backwards=part.backwards
+        )
+        return found, people.count(is_wanted.__getitem__)
 
     # ------------------------------------------------------------------ what a question names
 
@@ -184,6 +222,15 @@ class RightsIndex:
             return Evaluation(self.program, world, contract=contract, at=at)
 
         return Sight(Authority(caller, evaluation, at=now)), find_next_moment(world, rows, now)
+
+
+async def _in_pieces(work: Iterator[None]) -> None:
+    """Does some work, of which each step is short; others have a turn now and then."""
+    begun = thread_time()
+    for _ in work:
+        if thread_time() - begun > PIECE_S:
+            await asyncio.sleep(REST_S)
+            begun = thread_time()
 
 
 class Indexes:

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.compiled import compile_catalog
 from app.domain.holders import AnyRow, ContractId, User, UserId, UserStatus
+from app.domain.kinds import Kinds
 from app.domain.people import MOST_CHANGED, People, Person
 from app.domain.profiles import CONTRACTS_KEPT, INACTIVE, OWNER, Profile, Rows, Standings
 from app.domain.rights import Evaluation, Subject
@@ -204,11 +205,11 @@ def _assert_same(people: People, everybody: Mapping[UserId, Person], rnd: random
     assert people.find("user_name", "\ud800") is None
     is_wanted = {profile: rnd.random() < 0.5 for profile in people.profiles()}
     wanted = sorted(p.user_name for p in everybody.values() if is_wanted[p.profile])
-    assert people.count(is_wanted) == len(wanted)
+    assert people.count(is_wanted.__getitem__) == len(wanted)
     after, before = (rnd.choice([None, "b", *wanted[:50]]) for _ in range(2))
     within = [n for n in wanted if (after is None or n > after) and (before is None or n < before)]
     for backwards in (False, True):
-        found = people.select(is_wanted, after=after, before=before, most=7, backwards=backwards)
+        found = people.select(is_wanted.__getitem__, after=after, before=before, most=7, backwards=backwards)
         names = [everybody[user].user_name for user in found]
         assert names == (within[::-1] if backwards else within)[:7]
 
@@ -217,7 +218,7 @@ def test_many_changes_are_packed_anew() -> None:
     people = People.of([])
     many = {f"usr_{n}": Person(UserId(f"usr_{n}"), f"name{n}", None, (0,)) for n in range(MOST_CHANGED + 1)}
     assert not people.changed(many).beside
-    assert people.changed(many).count({(0,): True}) == MOST_CHANGED + 1
+    assert people.changed(many).count({(0,): True}.__getitem__) == MOST_CHANGED + 1
     assert len(People.of([]).changed(dict(list(many.items())[:5])).beside) == 5
 
 
@@ -235,3 +236,27 @@ def test_levels_are_kept_for_a_few_contracts_and_for_none() -> None:
     assert len(standings._ranked) <= CONTRACTS_KEPT + 1
     assert standings.rank(profile, None, case.at) is first
     assert {one: standings.rank(profile, one, case.at) for one in many} == levels
+
+
+@on_random_worlds(300)
+def test_what_is_known_by_number_is_what_the_oracle_says_at_any_moment(case: Case, pick: int) -> None:
+    told, world, rnd = Told(case.world), case.world, random.Random(pick)
+    standings, profiles = standings_of(case, told), tuple(dict.fromkeys(told.profiles.values()))
+    sizes = [list(told.profiles.values()).count(profile) for profile in profiles]
+    everywhere = {contract: Kinds(standings, profiles, contract) for contract in (None, *world.contracts)}
+    for _ in range(12):
+        contract, at = rnd.choice(list(everywhere)), rnd.choice(INSTANTS)
+        kinds, counts = everywhere[contract], dict[bytes, int]()
+        oracle = Oracle(case.catalog, world, contract=contract, at=at)
+        expected = {}
+        for user, profile in told.profiles.items():
+            steps = oracle.steps(Who(user=user, facts={}))
+            levels = kinds.levels(profiles.index(profile), at)
+            for number, permission in enumerate(case.catalog.permissions):
+                answer = oracle.check(Who(user=user, facts={}), permission.key, None, steps)
+                assert bool(levels[number]) == answer.allowed
+            expected[levels] = expected.get(levels, 0) + 1
+        for _ in range(2):  # counted, and then known
+            counts.clear()
+            list(kinds.count(sizes, at, counts))
+            assert counts == expected
