@@ -232,11 +232,15 @@ class Costs:
     def __init__(self, schema: GraphQLSchema, fragments: Fragments) -> None:
         self._schema = schema
         self._fragments = fragments
+        self._fixed: dict[int, int] = {}  # what operations cost whose sizes hang on no variable
         self._sizing: dict[int, frozenset[str]] = {}  # the variables that an operation's sizes hang on
         self._known: dict[tuple[int, frozenset[tuple[str, int | None]]], int] = {}
 
     def count(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         """The cost of an operation of the document, given its variables, coerced."""
+        fixed = self._fixed.get(id(operation))
+        if fixed is not None:
+            return fixed
         sizing = self._sizing.get(id(operation))
         if sizing is not None:
             known = self._known.get((id(operation), _measure_all(sizing, variables)))
@@ -245,6 +249,8 @@ class Costs:
         cost, sizing = count_cost(self._schema, operation, self._fragments, variables)
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
+        if not sizing:
+            self._fixed[id(operation)] = cost
         self._sizing[id(operation)] = sizing
         self._known[id(operation), _measure_all(sizing, variables)] = cost
         return cost

@@ -14,7 +14,7 @@ from time import perf_counter
 from types import TracebackType
 
 from app.telemetry.metrics import IN_PROGRESS, count_decisions, count_request
-from app.telemetry.traces import span
+from app.telemetry.traces import is_tracing, span
 
 MAX_NAME = 128  # characters of the name of an operation; longer ones are cut
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
@@ -89,8 +89,9 @@ class observing:  # noqa: N801  # read as `with observing(note)`
         self._token = _current.set(note)
         self._begun = perf_counter()
         IN_PROGRESS.inc()
-        self._span = span("request")
-        self._tell = self._span.__enter__()
+        self._span = span("request") if is_tracing() else None
+        if self._span is not None:
+            self._tell = self._span.__enter__()
         return note
 
     def __exit__(
@@ -100,8 +101,9 @@ class observing:  # noqa: N801  # read as `with observing(note)`
         if kind is not None:
             note.status = note.status or ("cancelled" if issubclass(kind, asyncio.CancelledError) else "failed")
         try:
-            self._tell(kind=note.kind, operation=note.operation, status=note.status, request=note.request_id)
-            self._span.__exit__(kind, error, trace)
+            if self._span is not None:
+                self._tell(kind=note.kind, operation=note.operation, status=note.status, request=note.request_id)
+                self._span.__exit__(kind, error, trace)
         finally:
             _current.reset(self._token)
             seconds = perf_counter() - self._begun

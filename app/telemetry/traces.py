@@ -40,6 +40,11 @@ def use_tracer(tracer: "Tracer | None") -> None:
     _tracer = tracer
 
 
+def is_tracing() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
 def span(name: str) -> AbstractContextManager[Tell]:
     """A span around some work; what is entered tells it attributes, those that are None left out."""
     return _NO_SPAN if _tracer is None else _begin(_tracer, name)

@@ -230,6 +230,8 @@ def _check_bounds(body: bytes) -> int:
 
 def _check_names(content: object, members: int) -> None:
     """Refuses objects in which a name stands twice, of which the parser keeps the last and others may see the first."""
+    if isinstance(content, dict) and members == _count_members(content):
+        return  # nothing deeper has any, or has one twice
     waiting = [content]
     while waiting:
         value = waiting.pop()
@@ -240,6 +242,11 @@ def _check_names(content: object, members: int) -> None:
             waiting.extend(value)
     if members:
         raise ProtocolFault(400, "an object of the body has the same name twice")
+
+
+def _count_members(content: dict[str, Any]) -> int:
+    """Those of an object and of the objects right in it, without looking deeper."""
+    return len(content) + sum([len(value) for value in content.values() if value.__class__ is dict])
 
 
 def _read_content(content: dict[str, Any], size: int) -> Request:

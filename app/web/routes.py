@@ -15,6 +15,7 @@ from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
 from app.graphql.trusted import make_policy
 from app.services.context import Services
+from app.services.index import RightsIndex
 from app.settings import Settings
 from app.web.admission import SOON_S, Admission, Held
 from app.web.authentication import authenticate_again, authenticate_head, read_token
@@ -80,6 +81,7 @@ class GraphQLEndpoint:
         self.services = services
         self.admission = admission
         self.connections = connections
+        self._looked: tuple[RightsIndex | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         hearing = Hearing(receive)
@@ -102,7 +104,7 @@ class GraphQLEndpoint:
             # A small body is there already, or nearly. A large one has to wait until it is known whose it is.
             body = await receive_all(receive, head.content_length, limits) if head.is_small(limits) else None
             hear = None if is_post and body is None else hearing
-            index = self.services.index.current()
+            index = self._find_index()
             caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear, index=index)
             if is_post:
                 check_post(head)
@@ -129,6 +131,19 @@ class GraphQLEndpoint:
             return write_events(answer)
         status = find_status(answer)
         return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
+
+    def _find_index(self) -> RightsIndex | None:
+        """The index of the latest revision, looked for once for all requests that have come by now.
+
+        Those that come later are taken up by the event loop after it has forgotten what was found.
+        """
+        if self._looked is None:
+            self._looked = (self.services.index.current(),)
+            asyncio.get_running_loop().call_soon(self._forget_index)
+        return self._looked[0]
+
+    def _forget_index(self) -> None:
+        self._looked = None
 
     def _open_stream(self, head: Head, caller: Caller, admitted: Admitted) -> Response:
         token = read_token(head.authorization)

@@ -16,12 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
+from app.db.unit_of_work import Database
 from app.main import create_app
+from app.services.callers import revoke_token
+from app.services.context import Services
 from app.settings import Limits, Settings
 from app.telemetry import JsonFormatter
 from app.web import door as doors
 from app.web.door import Gateway as Application
-from tests.factories import Gateway, executor
+from tests.factories import CURSOR_KEY, Gateway, address_of, executor
 from tests.web import test_authentication, test_body_laws, test_graphql_over_http, test_introspection, test_min_revision
 from tests.web.test_middleware import read_samples
 
@@ -338,3 +341,49 @@ def test_there_is_one_endpoint(world: Gateway) -> None:
 
     assert app._door is not None
     assert app._door.app is route.endpoint  # type: ignore[attr-defined]  # of an `Observation`
+
+
+# ---------------------------------------------------------------------- one look for what has come together
+
+
+async def test_what_comes_together_is_looked_at_once_and_what_comes_later_anew(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.services.index.start()
+    app, asked = Ways.of(world).short, post(world, {"query": "{ revision }"})
+    await send(app, asked)
+    looks: list[int] = []
+    current = world.services.index.current
+
+    def look() -> Any:
+        looks.append(1)
+        return current()
+
+    monkeypatch.setattr(world.services.index, "current", look)
+    together = await asyncio.gather(*(send(app, asked) for _ in range(5)))
+    assert len(looks) == 1
+    await asyncio.sleep(0)
+    later = await send(app, asked)
+
+    assert len(looks) == 2
+    assert {told[0] for told in (*together, later)} == {200}
+
+
+async def test_a_token_that_another_process_revokes_is_refused_by_the_next_request(world: Gateway) -> None:
+    await world.services.index.start()
+    token, secret = await world.issue_token("ana")
+    app, asked = Ways.of(world).short, post(world, {"query": "{ revision }"}, authorization=f"Bearer {secret}")
+    for _ in range(3):
+        assert (await send(app, asked))[0] == 200
+    other = open_copy_beside(world)
+
+    await revoke_token(other, "test", token)
+
+    assert (await send(app, asked))[0] == 401
+    await other.close()
+
+
+def open_copy_beside(world: Gateway) -> Services:
+    """Services over the same database, as another process has them."""
+    database = Database(address_of(world.path))
+    return Services(database, world.services.program, cursor_key=CURSOR_KEY, clock=world.clock)
