@@ -188,6 +188,10 @@ class Standings:
             evaluation, effective, _ = self._work_out(subject, contract, now)
             return evaluation.decide(effective, node, asked).allowed
 
+    def evaluate(self, world: World, contract: ContractId | None, at: datetime) -> Evaluation:
+        """The evaluation of a world with the same roles, teams and contracts, of which their values are known."""
+        return self._evaluate(contract, at)[0].over(world)
+
     def _work_out(
         self, subject: Subject, contract: ContractId | None, now: datetime
     ) -> tuple[Evaluation, Effective, datetime | None]:

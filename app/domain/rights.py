@@ -115,6 +115,12 @@ class Evaluation:
         other.at = at
         return other
 
+    def over(self, world: World) -> "Evaluation":
+        """The same over another world with the same roles, teams and contracts."""
+        other = copy(self)
+        other.world = world
+        return other
+
     # ------------------------------------------------------------------ step 2: value(holder)
 
     def value_of_role(self, role: RoleId) -> Holding:

@@ -122,6 +122,16 @@ class World:
             changed[holder] = HolderRows(**rows) if there is None else replace(there, **rows)
         return World(entities[User], entities[Role], entities[Team], entities[Contract], changed)
 
+    def replaced(self, ids: Iterable[str], records: Iterable[Record]) -> "World":
+        """The world in which what has these ids, and what hangs on it, is these records and nothing else."""
+        gone = frozenset(ids)
+
+        def left(known: Mapping[Any, Any]) -> dict[Any, Any]:
+            return {key: one for key, one in known.items() if key not in gone}
+
+        rest = World(left(self.users), left(self.roles), left(self.teams), left(self.contracts), left(self.rows))
+        return rest.joined(records)
+
     def changed(self, changes: Iterable[Change]) -> "World":
         """The world after these changes. A change whose `before` is not there raises `KeyError`."""
         entities: dict[type, dict[Any, Any]] = {

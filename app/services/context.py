@@ -286,5 +286,12 @@ class Reading:
         world = await self.load_world(people)
         key = (contract, at or self.now)
         if key not in self._evaluations:
-            self._evaluations[key] = Evaluation(self.program, world, contract=contract, at=key[1])
+            self._evaluations[key] = self._make_evaluation(world, *key)
         return self._evaluations[key]
+
+    def _make_evaluation(self, world: World, contract: ContractId | None, at: datetime) -> Evaluation:
+        """An evaluation; where there is an index of this revision, with what it knows of roles and teams."""
+        index = self.find_index()
+        if index is None:
+            return Evaluation(self.program, world, contract=contract, at=at)
+        return index.standings.evaluate(world, contract, at)

@@ -19,6 +19,7 @@ from time import monotonic, thread_time
 from typing import Generic, TypeVar
 
 from app.db.repositories.profiles import Signatures
+from app.db.repositories.worlds import pausing_collection
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.authority import Authority
@@ -326,9 +327,10 @@ class Indexes:
 
     async def _build(self, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
         """The index of everybody's rows."""
-        directory = await unit.worlds.load_directory()
-        people = People.of(await unit.profiles.load(None, self._signatures, _owners(directory)))
-        return RightsIndex(revision, program, people, self._make_standings(program, directory))
+        with pausing_collection():
+            directory = await unit.worlds.load_directory()
+            people = People.of(await unit.profiles.load(None, self._signatures, _owners(directory)))
+            return RightsIndex(revision, program, people, self._make_standings(program, directory))
 
     async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
         """The index of a snapshot and of what the log names since."""
@@ -344,8 +346,9 @@ class Indexes:
         """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
         subjects = await unit.profiles.list_subjects(known.revision)
         touched, standings = _people_in(subjects), known.standings
-        if len(touched) < len(subjects):
-            directory = await unit.worlds.load_directory()
+        others = subjects - touched
+        if others:
+            directory = await unit.worlds.reload_directory(known.directory, others)
             if directory != known.directory:
                 touched |= _owners(known.directory) ^ _owners(directory)
                 standings = self._make_standings(known.program, directory)

@@ -4,8 +4,8 @@ By default 10 histories of 12 steps; `-m deep` 100.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -74,7 +74,9 @@ async def _compare(history: History, answered: Counter[str]) -> None:
             caller = Caller(user=UserId(who), user_name=names[who])
         async with history.services.reading(caller) as reading:
             assert reading.revision == index.revision
-            expected = (await access.check_many(reading, [asked]))[0]
+            with _setting_aside(history.services):
+                assert index.directory == await reading.unit.worlds.load_directory()
+                expected = (await access.check_many(reading, [asked]))[0]
             found = at_once.decide(index, caller, asked, reading.now)
             assert found is None or _tell(found, index) == _tell(expected, reading), (asked, caller)
             answered["not here" if found is None else "decision"] += 1
@@ -83,6 +85,16 @@ async def _compare(history: History, answered: Counter[str]) -> None:
             await _compare_rights(index, reading, question, caller, answered)
             if number == 5:
                 await _compare_holders(index, reading, asked, answered)
+
+
+@contextmanager
+def _setting_aside(services: Services) -> Iterator[None]:
+    """Has everything answered from the database alone meanwhile."""
+    latest, services.index._latest = services.index._latest, None
+    try:
+        yield
+    finally:
+        services.index._latest = latest
 
 
 def _tell(decision: Decision, known: RightsIndex | Reading) -> Any:
@@ -99,7 +111,8 @@ async def _compare_rights(
     user, circumstances = UserId(question.user), replace(question.circumstances, at=None, facts=())
     standing = at_once.stand(index, caller, user, circumstances, reading.now)
     try:
-        expected = await access.list_effective_rights(reading, user, circumstances)
+        with _setting_aside(reading.services):
+            expected = await access.list_effective_rights(reading, user, circumstances)
     except Refused:
         assert standing is None, "the caller may not see it"
         return
@@ -131,11 +144,8 @@ async def _compare_holders(
         return [user.id for user in page.items], page.has_next, page.has_previous, total
 
     by_index = await ask()
-    latest, reading.services.index._latest = reading.services.index._latest, None
-    try:
+    with _setting_aside(reading.services):
         assert await ask() == by_index
-    finally:
-        reading.services.index._latest = latest
     answered["holders"] += reading.find_index() is index
 
 

@@ -41,6 +41,19 @@ class Worlds:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
+    async def reload_directory(self, known: World, ids: Collection[str]) -> World:
+        """Roles, teams and contracts that are known of an earlier revision, these ids as they are now."""
+        if len(ids) > MAX_LISTED:
+            return await self.load_directory()
+        listed = sorted(ids)
+        records: list[Record] = []
+        for entity in (Role, Team, Contract):
+            records += await self._read(entity, _has_wanted_id, listed)
+        for row in (Grant, Limit, Assignment):
+            records += await self._read(row, _has_wanted_holder, listed)
+        records += await self._read(StoredFact, _is_of_wanted_contract, listed)
+        return known.replaced(ids, records)
+
     async def load_directory(self) -> World:
         """All roles, teams and contracts with what hangs on them; no people."""
         records: list[Record] = []
@@ -180,6 +193,18 @@ def _is_shared(table: Table) -> ColumnElement[bool]:
 
 def _is_nobodys(table: Table) -> ColumnElement[bool]:
     return table.c.user.is_(None)
+
+
+def _has_wanted_id(table: Table) -> ColumnElement[bool]:
+    return table.c.id.in_(WANTED)
+
+
+def _has_wanted_holder(table: Table) -> ColumnElement[bool]:
+    return table.c.holder.in_(WANTED)
+
+
+def _is_of_wanted_contract(table: Table) -> ColumnElement[bool]:
+    return table.c.user.is_(None) & table.c.contract.in_(WANTED)
 
 
 def _is_outside(table: Table) -> ColumnElement[bool]:
