@@ -31,6 +31,7 @@ from app.domain.values import Level, LevelType, Members, Quantity, Scope, ScopeT
 _DIGITS = bytes.maketrans(b"01", b"\0\1")
 MOST_ENCODED = 10_000  # values that are kept as holdings: some hundred bytes each
 Beside = Mapping[int, Value]  # permission number -> a quantity or members above nothing
+MOST_RANK = 254  # that is told apart from those above it, and from 255, where ranks are kept as bytes
 NOTHING_BESIDE: Beside = MappingProxyType({})
 
 
@@ -144,7 +145,7 @@ class Program:
         ranks = bytearray(self._lowest_of(digits)).translate(_DIGITS)
         for number, low, high, is_level in self._wide:
             held = digits.count(b"1", low, high)
-            ranks[number] = min(held, 255 if is_level else 1)
+            ranks[number] = min(held, MOST_RANK if is_level else 1)
         for number in holding.beside:
             ranks[number] = 1
         return bytes(ranks[: len(self.types)])

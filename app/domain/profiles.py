@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from app.domain.catalog import Operation, Permission
-from app.domain.compiled import Program
+from app.domain.compiled import MOST_RANK, Program
 from app.domain.decisions import Decision, check
 from app.domain.holders import ContractId, Membership, TeamId, User, UserId, UserStatus
 from app.domain.rights import Effective, Evaluation, Subject
@@ -181,9 +181,9 @@ class Standings:
         now: datetime,
     ) -> bool:  # fmt: skip
         """Whether a profile has a right, or at least so much of it, by what is known now."""
-        if isinstance(node, Permission) and (asked is None or isinstance(asked, Level)):
+        if isinstance(node, Permission) and has_rank(asked):
             number = self.program.catalog.number_of[node.key]
-            return self.rank(profile, contract, now)[number] >= (1 if asked is None else asked.rank)
+            return self.rank(profile, contract, now)[number] >= (asked.rank if isinstance(asked, Level) else 1)
         with self._standing_in(profile) as subject:
             evaluation, effective, _ = self._work_out(subject, contract, now)
             return evaluation.decide(effective, node, asked).allowed
@@ -284,6 +284,11 @@ def _make_room(of: dict[ContractId | None, dict[K, V]], contract: ContractId | N
     made: dict[K, V] = {}
     of[contract] = made
     return made
+
+
+def has_rank(asked: Value | None) -> bool:
+    """Whether the rank of what somebody has tells if they have what is asked (None: anything)."""
+    return asked is None or (isinstance(asked, Level) and asked.rank <= MOST_RANK)
 
 
 def rank_levels(program: Program, effective: Effective) -> bytes:

@@ -30,7 +30,7 @@ from app.domain.ids import PREFIX_OF
 from app.domain.kinds import Kinds
 from app.domain.paging import Slice
 from app.domain.people import People
-from app.domain.profiles import SUBJECT, Profile, Standing, Standings
+from app.domain.profiles import SUBJECT, Profile, Standing, Standings, has_rank
 from app.domain.references import Ref
 from app.domain.rights import Evaluation
 from app.domain.sight import Sight
@@ -133,8 +133,11 @@ class RightsIndex:
         return bytes(len(self.program.types)) if profile is None else self.standings.rank(profile, contract, now)
 
     def allows(self, user: str, number: int, now: datetime, contract: ContractId | None = None, rank: int = 1) -> bool:
-        """Whether a person has a permission, by its number: anything of it, or at least the level of a rank."""
-        return self.levels(user, now, contract)[number] >= rank
+        """Whether a person has a permission, by its number: anything of it, or a level of at least a rank up to 254."""
+        profile = self.people.profile_number(user)
+        if profile is None:
+            return self.levels(user, now, contract)[number] >= rank
+        return (self._kinds.get(contract) or self.kinds(contract)).rank(profile, number, now) >= rank
 
     async def list_holders(
         self,
@@ -152,8 +155,8 @@ class RightsIndex:
         people, kinds = self.people, self.kinds(contract)
         after = None if part.after is None else part.after[0]
         before = None if part.before is None else part.before[0]
-        if isinstance(node, Permission) and (asked is None or isinstance(asked, Level)):
-            number, rank = self.catalog.number_of[node.key], 1 if asked is None else asked.rank
+        if isinstance(node, Permission) and has_rank(asked):
+            number, rank = self.catalog.number_of[node.key], asked.rank if isinstance(asked, Level) else 1
             counts: dict[bytes, int] = {}
             await _in_pieces(kinds.count(people.packed.sizes, now, counts))
 
@@ -162,7 +165,7 @@ class RightsIndex:
 
             found = people.select(
                 has, after=after, before=before, most=part.limit + 1, backwards=part.backwards,
-                is_packed_wanted=lambda profile: kinds.levels(profile, now)[number] >= rank,
+                is_packed_wanted=lambda profile: kinds.rank(profile, number, now) >= rank,
             )  # fmt: skip
             packed = sum(size for levels, size in counts.items() if levels[number] >= rank)
             return found, people.count(has, packed=packed)

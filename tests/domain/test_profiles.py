@@ -255,6 +255,7 @@ def test_what_is_known_by_number_is_what_the_oracle_says_at_any_moment(case: Cas
             for number, permission in enumerate(case.catalog.permissions):
                 answer = oracle.check(Who(user=user, facts={}), permission.key, None, steps)
                 assert bool(levels[number]) == answer.allowed
+                assert kinds.rank(profiles.index(profile), number, at) == levels[number]
             expected[levels] = expected.get(levels, 0) + 1
         for _ in range(2):  # counted, and then known
             counts.clear()
