@@ -22,7 +22,9 @@ class Buckets:
         More than the bucket holds is there when it is full, and empties it.
         """
         now = self._clock()
-        level, amount = self._find(key, now), min(amount, self.capacity)
+        level = self._find(key, now)
+        if amount > self.capacity:
+            amount = self.capacity
         if amount > level:
             return (amount - level) / self.refill
         self._keep(key, level - amount, now)

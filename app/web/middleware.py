@@ -4,6 +4,7 @@ An address is told of as the door it belongs to, never as it was sent: there may
 """
 
 from contextlib import ExitStack
+from functools import lru_cache
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -97,6 +98,7 @@ def _make_note(scope: Scope) -> Note:
     )
 
 
+@lru_cache(128)
 def _find_door(path: str) -> tuple[str, bool]:
     """The door that an address belongs to, and whether nobody is told of who asks there."""
     first = path.split("/", 2)[1] if path.startswith("/") else ""

@@ -71,7 +71,8 @@ class Head:
         announced = self.content_length
         if not announced.isdecimal() or len(announced) > MAX_DIGITS:
             return False
-        return int(announced) <= min(BESIDE, limits.max_body_bytes)
+        size = int(announced)
+        return size <= BESIDE and size <= limits.max_body_bytes
 
 
 _READ = frozenset({b"accept", b"content-type", b"content-encoding", b"content-length"})
@@ -250,7 +251,11 @@ def _count_members(content: dict[str, Any]) -> int:
 
 
 def _read_content(content: dict[str, Any], size: int) -> Request:
-    query, document_id = (None if content.get(name) == "" else content.get(name) for name in ("query", "documentId"))
+    query, document_id = content.get("query"), content.get("documentId")
+    if query == "":
+        query = None
+    if document_id == "":
+        document_id = None
     if document_id is not None and (not isinstance(document_id, str) or len(document_id) > MAX_DOCUMENT_ID):
         raise ProtocolFault(400, f"`documentId` must be a text of at most {MAX_DOCUMENT_ID} characters")
     if document_id is not None and query is not None:
