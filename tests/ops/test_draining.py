@@ -1,6 +1,7 @@
 """F24: a process that is told to stop leaves with no call failed, no socket cut off, and nothing half done."""
 
 import asyncio
+import gc
 import json
 import signal
 import socket
@@ -215,3 +216,19 @@ async def test_a_socket_that_fails_keeps_no_process_from_ending() -> None:
                 await ended.wait()
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+async def test_a_process_that_serves_has_all_rights_in_memory_and_looks_for_no_garbage_among_them(
+    world: Gateway,
+) -> None:
+    app = create_app(world.services, Settings(drain_seconds=0))
+    frozen = gc.get_freeze_count()
+
+    async with app.router.lifespan_context(app):
+        index = world.services.index.current()
+        assert index is not None
+        assert index.people.find("user_name", "ana") == world.ids["ana"]
+        assert gc.get_freeze_count() > frozen
+        assert not gc.is_tracked(index) or all(index is not one for one in gc.get_objects())
+
+    assert world.services.index.current() is None
