@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from app.domain.holders import (
     Access,
@@ -46,6 +47,7 @@ def _count_milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=4096)  # of catalogs there are some hundreds; they are shown again and again
 def catalog_id(prefix: str, key: str) -> str:
     """The id of a node, a system or a product."""
     return f"{prefix}_{_spell(int.from_bytes(hashlib.sha256(f'{prefix}:{key}'.encode()).digest()[:16], 'big'))}"
