@@ -107,11 +107,16 @@ class Standings:
 
     def find(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
         """How a profile stands in a contract now."""
-        profile = self.narrow(profile, contract)
         standing = self._found.get((profile, contract))
         if standing is None or not standing.lasts(now):
             if len(self._found) >= STANDINGS_KEPT:
                 self._forget()
+            standing = self._found[profile, contract] = self._find_narrow(self.narrow(profile, contract), contract, now)
+        return standing
+
+    def _find_narrow(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
+        standing = self._found.get((profile, contract))
+        if standing is None or not standing.lasts(now):
             subject = Subject(user=self.stand_in(profile, SUBJECT))
             evaluation, effective, until = self._work_out(subject, contract, now)
             standing = Standing(evaluation, effective, subject, now, until)

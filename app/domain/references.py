@@ -17,4 +17,4 @@ class Ref:
     @staticmethod
     def of(attribute: Attribute, value: str) -> "Ref":
         """A reference in the form in which names are kept."""
-        return Ref(attribute, unicodedata.normalize("NFC", value))
+        return Ref(attribute, value if value.isascii() else unicodedata.normalize("NFC", value))

@@ -85,8 +85,10 @@ FactsArgument = Annotated[
 
 def read_ref(given: UserRef | RoleRef | TeamRef | ContractRef) -> Ref:
     """The reference that an input makes."""
-    attribute, value = next((name, value) for name, value in vars(given).items() if value is not strawberry.UNSET)
-    return Ref.of(cast("Attribute", attribute), str(value))
+    for attribute, value in vars(given).items():
+        if value is not strawberry.UNSET:
+            return Ref.of(cast("Attribute", attribute), str(value))
+    raise AssertionError("exactly one of them is given")
 
 
 def read_optional_ref(given: UserRef | RoleRef | TeamRef | ContractRef | None) -> Ref | None:

@@ -4,84 +4,104 @@ Whatever is out of the ordinary is left to them: each of these gives None where 
 where there is something to refuse. So every refusal is theirs, to the letter.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.domain.callers import Caller
+from app.domain.catalog import Operation, Permission
 from app.domain.decisions import Decision, read_question
+from app.domain.errors import DomainError
 from app.domain.holders import ContractId, User, UserId
 from app.domain.profiles import Standing
 from app.domain.references import Ref
-from app.domain.sight import Sight
+from app.domain.values import Value
 from app.services.access import CheckAsked, Circumstances, EffectiveRight, describe_rights
-from app.services.index import RightsIndex
+from app.services.index import RightsIndex, View
 from app.telemetry.requests import note_decisions
 
 
 def decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: datetime) -> Decision | None:
     """The decision on a question. It is about a stand-in: it explains nothing, and was made at an earlier moment."""
-    sight = index.sight(caller.user, now)
-    if sight is None or question.as_of is not None:
+    decision = _decide(index, caller, question, now)
+    if decision is not None:
+        note_decisions(allowed=int(decision.allowed), denied=int(not decision.allowed))
+    return decision
+
+
+def decide_many(
+    index: RightsIndex, caller: Caller, questions: Sequence[CheckAsked], now: datetime
+) -> list[Decision] | None:
+    """The decisions on all of these questions, in their order; None where one of them is not answered here."""
+    found: list[Decision] = []
+    for question in questions:
+        decision = _decide(index, caller, question, now)
+        if decision is None:
+            return None
+        found.append(decision)
+    allowed = sum(decision.allowed for decision in found)
+    note_decisions(allowed=allowed, denied=len(found) - allowed)
+    return found
+
+
+def _decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: datetime) -> Decision | None:
+    view = index.view(caller.user, now)
+    if view is None or question.as_of is not None:
         return None
-    user = _find_user(index, sight, question.user)
+    user = _find_user(index, view, question.user)
     if user is None:
         return None
     contract: ContractId | None = None
     if question.contract is not None:
-        contract = _find_contract(index, sight, question.contract)
+        contract = _find_contract(index, view, question.contract)
         if contract is None:
             return None
-    if not sight.sees_rights(user, contract):
+    if not view.sees_rights(user, contract):
         return None
-    facts = dict(question.facts)
-    node, asked, faults = read_question(
-        index.program.catalog, node=question.node, at_least=question.at_least, has_target=question.target is not None,
+    if question.facts or question.target is not None or question.target_subscriber is not None:
+        return _decide_anew(index, view, question, user, contract, question.at or now)
+    if question.at is not None and question.at != now:
+        return _decide_anew(index, view, question, user, contract, question.at)
+    node, asked = index.catalog.nodes.get(question.node), None
+    if question.at_least is not None or not isinstance(node, Permission | Operation):
+        node, asked, faults = _read(index, question, {})
+        if faults or node is None:
+            return None
+    standing = index.standing(user, contract, now)
+    return None if standing is None else standing.decide(node, asked)
+
+
+def _read(
+    index: RightsIndex, question: CheckAsked, facts: Mapping[str, str]
+) -> tuple[Permission | Operation | None, Value | None, tuple[DomainError, ...]]:
+    return read_question(
+        index.catalog, node=question.node, at_least=question.at_least, has_target=question.target is not None,
         has_target_subscriber=question.target_subscriber is not None, facts=facts,
     )  # fmt: skip
-    if faults or node is None or len(facts) < len(question.facts):
-        return None
-    at = question.at or now
-    if facts or question.target is not None or question.target_subscriber is not None or at != now:
-        decision = _decide_anew(index, sight, question, user, contract, at, facts)
-        if decision is None:
-            return None
-    else:
-        standing = index.standing(user, contract, now)
-        if standing is None:
-            return None
-        decision = standing.decide(node, asked)
-    note_decisions(allowed=int(decision.allowed), denied=int(not decision.allowed))
-    return decision
 
 
 def _decide_anew(
-    index: RightsIndex,
-    sight: Sight,
-    question: CheckAsked,
-    user: UserId,
-    contract: ContractId | None,
-    at: datetime,
-    facts: dict[str, str],
+    index: RightsIndex, view: View, question: CheckAsked, user: UserId, contract: ContractId | None, at: datetime
 ) -> Decision | None:
     """The decision on a question that has more to it, or is about another moment: its answer is not kept."""
-    catalog = index.program.catalog
-    node, asked, _ = read_question(
-        catalog, node=question.node, at_least=question.at_least, has_target=False, has_target_subscriber=False, facts={}
-    )
-    target = None if question.target is None else _find_user(index, sight, question.target)
+    facts = dict(question.facts)
+    node, asked, faults = _read(index, question, facts)
+    if faults or node is None or len(facts) < len(question.facts):
+        return None
+    target = None if question.target is None else _find_user(index, view, question.target)
     profile = index.people.profile(user)
     other = None if target is None else index.people.profile(target)
-    if node is None or profile is None or (question.target is not None and other is None):
+    if profile is None or (question.target is not None and other is None):
         return None
     return index.standings.ask(
         profile, node, asked, contract=contract, at=at, target=other, is_oneself=target == user,
-        target_subscriber=question.target_subscriber, facts=facts, assert_facts=sight.asserts_facts(contract),
+        target_subscriber=question.target_subscriber, facts=facts, assert_facts=view.sight.asserts_facts(contract),
     )  # fmt: skip
 
 
 def find_user(index: RightsIndex, caller: Caller, ref: Ref, now: datetime) -> User | None:
     """The record of a user whom somebody has read at this revision, and whom the caller sees."""
-    sight = index.sight(caller.user, now)
-    user = None if sight is None else _find_user(index, sight, ref)
+    view = index.view(caller.user, now)
+    user = None if view is None else _find_user(index, view, ref)
     return None if user is None else index.records.get(user)
 
 
@@ -89,15 +109,15 @@ def stand(
     index: RightsIndex, caller: Caller, user: UserId, circumstances: Circumstances, now: datetime
 ) -> Standing | None:
     """How a user stands under circumstances that need no more than the index, before a caller who may see it."""
-    sight = index.sight(caller.user, now)
-    if sight is None or circumstances.facts or circumstances.at is not None:
+    view = index.view(caller.user, now)
+    if view is None or circumstances.facts or circumstances.at is not None:
         return None
     contract: ContractId | None = None
     if circumstances.contract is not None:
-        contract = _find_contract(index, sight, circumstances.contract)
+        contract = _find_contract(index, view, circumstances.contract)
         if contract is None:
             return None
-    return index.standing(user, contract, now) if sight.sees_rights(user, contract) else None
+    return index.standing(user, contract, now) if view.sees_rights(user, contract) else None
 
 
 def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
@@ -109,13 +129,12 @@ def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
     return kept
 
 
-def _find_user(index: RightsIndex, sight: Sight, ref: Ref) -> UserId | None:
+def _find_user(index: RightsIndex, view: View, ref: Ref) -> UserId | None:
     """The person named, if the caller sees them by a right to see everybody, or is it."""
     user = index.people.find(ref.attribute, ref.value)
-    audience = sight.audience()
-    return user if audience is None or user == audience.oneself else None
+    return None if user is None or not view.sees_user(user) else user
 
 
-def _find_contract(index: RightsIndex, sight: Sight, ref: Ref) -> ContractId | None:
+def _find_contract(index: RightsIndex, view: View, ref: Ref) -> ContractId | None:
     contract = index.find_contract(ref)
-    return contract.id if contract is not None and sight.sees_contract(contract.id) else None
+    return contract.id if contract is not None and view.sight.sees_contract(contract.id) else None

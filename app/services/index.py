@@ -23,6 +23,7 @@ from app.db.repositories.worlds import pausing_collection
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.authority import Authority
+from app.domain.callers import Right
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
@@ -47,7 +48,7 @@ KINDS_KEPT = 16  # contracts: of each four bytes a profile, and more of each kin
 RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
-SIGHTS_KEPT = 1_000
+VIEWS_KEPT = 1_000
 V = TypeVar("V")
 
 
@@ -86,7 +87,7 @@ class RightsIndex:
         self.standings = standings
         self.records: Room[User] = Room(RECORDS_KEPT)
         self.callers: Room[tuple[TokenRecord, User]] = Room(CALLERS_KEPT)
-        self._sights: Room[tuple[Sight, datetime | None]] = Room(SIGHTS_KEPT)
+        self._views: Room[View] = Room(VIEWS_KEPT)
         self._kinds: dict[ContractId | None, Kinds] = {}
 
     def followed_by(self, revision: int, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
@@ -97,7 +98,7 @@ class RightsIndex:
         if standings is self.standings:
             if people.packed is self.people.packed:
                 following._kinds = self._kinds
-            following._sights.update({who: kept for who, kept in self._sights.items() if who not in touched})
+            following._views.update({who: kept for who, kept in self._views.items() if who not in touched})
         return following
 
     @property
@@ -200,19 +201,16 @@ class RightsIndex:
 
     # ------------------------------------------------------------------ what a caller sees
 
-    def sight(self, caller: UserId, now: datetime) -> Sight | None:
+    def view(self, caller: UserId, now: datetime) -> "View | None":
         """What a caller sees, as far as rights, people and contracts go; None: that is not known here."""
-        kept = self._sights.get(caller)
-        if kept is not None and (kept[1] is None or now < kept[1]):
-            return kept[0]
+        kept = self._views.get(caller)
+        if kept is not None and kept.since <= now and (kept.until is None or now < kept.until):
+            return kept
         profile = self.people.profile(caller)
-        if profile is None:
-            return None
-        sight, until = self._find_sight(caller, profile, now)
-        return self._sights.keep(caller, (sight, until))[0]
+        return None if profile is None else self._views.keep(caller, self._find_view(caller, profile, now))
 
-    def _find_sight(self, caller: UserId, profile: Profile, now: datetime) -> tuple[Sight, datetime | None]:
-        """The caller's sight, out of a world in which the stand-in of the profile has the caller's id."""
+    def _find_view(self, caller: UserId, profile: Profile, now: datetime) -> "View":
+        """The caller's view, out of a world in which the stand-in of the profile has the caller's id."""
         stand_in = self.standings.stand_in(profile, SUBJECT)
         known, directory = self.standings.world, self.directory
         rows = {**directory.rows, caller: known.rows_of(stand_in)}
@@ -225,7 +223,30 @@ class RightsIndex:
         def evaluation(contract: ContractId | None, at: datetime) -> Evaluation:
             return Evaluation(self.program, world, contract=contract, at=at)
 
-        return Sight(Authority(caller, evaluation, at=now)), find_next_moment(world, rows, now)
+        return View(Sight(Authority(caller, evaluation, at=now)), now, find_next_moment(world, rows, now))
+
+
+class View:
+    """The sight of a caller from `since` up to `until` (None: always), and what it has been asked already."""
+
+    def __init__(self, sight: Sight, since: datetime, until: datetime | None) -> None:
+        self.sight = sight
+        self.since = since
+        self.until = until
+        audience = sight.audience()
+        self.oneself = None if audience is None else audience.oneself  # None: everybody is seen
+        self._opens: dict[ContractId | None, bool] = {}
+
+    def sees_user(self, user: UserId) -> bool:
+        """Whether a person is seen, by a right to see everybody or as oneself; others may be seen in a contract."""
+        return self.oneself is None or user == self.oneself
+
+    def sees_rights(self, user: UserId, contract: ContractId | None) -> bool:
+        """Whether what a person may do in a contract is to be seen."""
+        opens = self._opens.get(contract)
+        if opens is None:
+            opens = self._opens[contract] = self.sight.reaches(Right.VIEW_RIGHTS, contract)
+        return opens or self.sight.sees_rights(user, contract)
 
 
 async def _in_pieces(work: Iterator[None]) -> None:

@@ -263,10 +263,6 @@ def name_own_nodes(operation: Operation) -> list[str]:
 class Decision:
     allowed: bool = strawberry.field(description="Yes or no.")
     state: State = strawberry.field(description="How the right stands.")
-    missing_facts: list[str] = strawberry.field(
-        description="Facts, or `target`, that the answer hangs on and that are not known."
-    )
-    obligations: list[Obligation] = strawberry.field(description="What goes with a yes.")
     revision: Revision = strawberry.field(description="The revision it was answered from: that of `asOf`, if given.")
     evaluated_at: datetime = strawberry.field(description="The moment it is about.")
     decision: strawberry.Private[domain.Decision]
@@ -285,17 +281,23 @@ class Decision:
         return cls(
             allowed=decision.allowed,
             state=decision.state,
-            missing_facts=list(decision.missing_facts),
-            obligations=[
-                Obligation(kind=o.kind, fields=list(o.fields), values=list(o.values), keep=o.keep)
-                for o in decision.obligations
-            ],
             revision=Revision(known.revision),
             evaluated_at=decision.evaluated_at if at is None else at,
             decision=decision,
             known_in=known.catalog,
             question=question,
         )
+
+    @strawberry.field(description="Facts, or `target`, that the answer hangs on and that are not known.")
+    def missing_facts(self) -> list[str]:
+        return list(self.decision.missing_facts)
+
+    @strawberry.field(description="What goes with a yes.")
+    def obligations(self) -> list[Obligation]:
+        return [
+            Obligation(kind=o.kind, fields=list(o.fields), values=list(o.values), keep=o.keep)
+            for o in self.decision.obligations
+        ]
 
     @strawberry.field(description="What was asked. Null when the question names no known node; then `errors` says so.")
     def node(self) -> PermissionNodeType | None:
@@ -347,14 +349,11 @@ def load_decisions(info: Info, questions: list[access.CheckAsked]) -> list[Decis
     """The decisions of many questions, all of them at once or all to be waited for."""
     index = info.context.find_index()
     if index is not None:
-        found = []
-        for question in questions:
-            decision = at_once.decide(index, info.context.caller, question, info.context.now)
-            if decision is None:
-                break
-            found.append(Decision.of(decision, index, question, question.at or info.context.now))
-        else:
-            return found
+        now = info.context.now
+        decisions = at_once.decide_many(index, info.context.caller, questions, now)
+        if decisions is not None:
+            pairs = zip(decisions, questions, strict=True)
+            return [Decision.of(decision, index, question, question.at or now) for decision, question in pairs]
     return cast("list[Decision]", _load_decisions(info, questions))
 
 
