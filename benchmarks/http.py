@@ -49,7 +49,7 @@ REQUESTS = 512  # of each kind: other people, other permissions
 SERVER_CORE, CLIENT_CORE = [0], [1]
 UNBOUNDED = {  # one caller asks for all that a server can do
     "PERMGATE_CALLER_BUDGET": str(10**14), "PERMGATE_CALLER_REFILL": str(10**14),
-    "PERMGATE_MAX_CONCURRENCY": "100", "PERMGATE_MAX_CALLER_CONCURRENCY": "100",
+    "PERMGATE_MAX_CONCURRENCY": "100", "PERMGATE_MAX_CALLER_CONCURRENCY": "100", "PERMGATE_DRAIN_SECONDS": "0",
 }  # fmt: skip
 CHECK = """query Check($user: String!, $node: String!) {
   check(input: {user: {userName: $user}, node: $node}) { allowed } }"""
@@ -262,7 +262,7 @@ class Race:
 
     def run(self, client: Client, file: Path, rounds: int, seconds: float) -> None:
         for server in self.servers.values():
-            self._ask(client, server, file, max(seconds, 1.0))  # until all is known that will be
+            self._ask(client, server, file, max(seconds, 0.5))  # until all is known that will be
         for turn in range(rounds):
             names = list(self.servers) if turn % 2 else list(reversed(self.servers))
             for name in names:
