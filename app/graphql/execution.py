@@ -65,7 +65,7 @@ LONG = frozenset({"planSync", "applySync", "verifyAudit"})  # what takes as long
 ANSWERED = frozenset({OperationType.QUERY, OperationType.MUTATION})  # with one answer
 LISTENED = frozenset({OperationType.SUBSCRIPTION})
 T = TypeVar("T")
-Hear = Callable[[], Awaitable["asyncio.Future[None]"]]
+Hear = Callable[[], Awaitable["asyncio.Future[None] | None"]]
 
 
 class RequestFault(Exception):

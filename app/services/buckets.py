@@ -36,6 +36,10 @@ class Buckets:
             now = self._clock()
             self._keep(key, self._find(key, now) - amount, now)
 
+    def give_back(self, key: Hashable, amount: float) -> None:
+        """Puts back what was taken and not used."""
+        self.drain(key, -amount)
+
     def look(self, key: Hashable) -> float:
         """How much there is; less than nothing where more was used than there was."""
         return self._find(key, self._clock())

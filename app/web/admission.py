@@ -20,11 +20,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from math import ceil
+from time import perf_counter
 from typing import Any
 
 from graphql import GraphQLError, OperationType
 
 from app.domain.callers import Caller
+from app.graphql.costs import UNIT_S
 from app.graphql.execution import ANSWERED, Admitted, Executor, Hear, Request, RequestFault
 from app.graphql.faults import FaultCode
 from app.graphql.listening import Listener
@@ -114,14 +116,19 @@ class Admission:
         """The answer to a query or a mutation, ready to be written. Raises `RequestFault`.
 
         `hear` is asked before something is waited for, be it a place or the answer, and `index` is what was the latest
-        since this was asked for: see `Executor.execute`.
+        since this was asked for: see `Executor.execute`. What was there at once costs what it took, and not what it was
+        expected to take of the database: the rest of what was paid is given back.
         """
         places = self._places[admitted.kind]
         if admitted.request.min_revision is None and places.take_now(caller.user):
+            waiting, begun = _Waiting(hear), perf_counter()
             try:
-                answer = await self.executor.execute(self.services, caller, admitted, hear=hear, index=index)
+                answer = await self.executor.execute(self.services, caller, admitted, hear=waiting, index=index)
             finally:
                 places.give_back(caller.user)
+            if not waiting.has_begun:
+                spent = ceil((perf_counter() - begun) / UNIT_S)
+                self._budgets.give_back(caller.user, max(0, admitted.cost - spent))
         else:
             if hear is not None:
                 await hear()
@@ -193,6 +200,20 @@ class Admission:
             "remaining": max(0, int(self._budgets.look(caller.user))),
             "restoreRate": self.limits.caller_refill,
         }
+
+
+class _Waiting:
+    """Hears for whoever waits, and tells whether anybody had to."""
+
+    __slots__ = ("_hear", "has_begun")
+
+    def __init__(self, hear: Hear | None) -> None:
+        self._hear = hear
+        self.has_begun = False
+
+    async def __call__(self) -> "asyncio.Future[None] | None":
+        self.has_begun = True
+        return None if self._hear is None else await self._hear()
 
 
 @contextmanager

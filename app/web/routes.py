@@ -110,6 +110,7 @@ class GraphQLEndpoint:
                 check_post(head)
                 if body is None:
                     body = await receive_all(receive, head.content_length, limits)
+                    index = None  # that was the latest before the client had sent what it asks
                 asked = await read_post(body)
                 only = LISTENED | ANSWERED if accepts_events(head.accept) else ANSWERED
             else:

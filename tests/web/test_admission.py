@@ -105,6 +105,29 @@ async def test_who_has_used_up_their_budget_is_told_when_to_come_back(world: Gat
     assert "data" in await ask(few, ana)
 
 
+async def test_what_is_answered_at_once_costs_what_it_took(world: Gateway) -> None:
+    """Of what a check is expected to take of the database an answer out of memory takes next to nothing."""
+    few = admission(world.services, caller_budget=100_000, caller_refill=1)
+    olga, cost = caller_of(world), 251
+    asked = {"user": {"id": world.ids["ana"]}, "node": "desk.reports.menu"}
+    request = Request(
+        query="query ($asked: CheckInput!) { check(input: $asked) { allowed } }", variables={"asked": asked}
+    )
+    await world.services.index.start()
+
+    first = await ask(few, olga, request)
+    assert (await few.admit(olga, request)).cost == cost
+    before = few._budgets.look(olga.user)
+    again = [await ask(few, olga, request) for _ in range(20)]
+    await world.services.index.close()
+    after = few._budgets.look(olga.user)
+    read = await ask(few, olga, request)
+
+    assert all(answer["data"] == first["data"] == read["data"] for answer in again)
+    assert before - after < 20 * cost / 2
+    assert after - few._budgets.look(olga.user) > cost - 5  # and a unit a second comes back
+
+
 async def test_what_is_refused_is_paid_for_as_well(world: Gateway) -> None:
     few = admission(world.services, caller_budget=10_000_000, caller_refill=1)
     olga = caller_of(world)
