@@ -303,6 +303,8 @@ def measure_starts(options: Options) -> Figures:
         runs = [in_child("start", path) for _ in range(1 if size > 100_000 or options.quick else 3)]
         for name in runs[0]:
             found[f"{name}, {size:,} people"] = round_off(median(run[name] for run in runs))
+        in_child("resume", path)  # which leaves the snapshot that the next one starts from
+        found |= {f"{name}, {size:,} people": value for name, value in in_child("resume", path).items()}
     counted = in_child("count", asyncio.run(find_world(options, options.people)))
     found.update({f"{name}, {options.people:,} people": value for name, value in counted.items()})
     return found
@@ -343,6 +345,18 @@ async def start_once(path: Path) -> Figures:
         "opened in s": opened_at - begin, "first answer ms": (answered - first) * 1000, "resident MB": grown,
         "resident MB, levels of everybody asked": known, "peak MB": read_peak(),
     }  # fmt: skip
+
+
+async def resume_once(path: Path) -> Figures:
+    """Seconds until there is an index, from a snapshot if there is one; there is one afterwards."""
+    services = await open_services(settings_of(path))
+    services.index.snapshot = path.with_suffix(".snapshot")
+    begin = time.perf_counter()
+    await services.index.start()
+    built = time.perf_counter() - begin
+    current(services)
+    await services.close()
+    return {"index from a snapshot in s": round_off(built)}
 
 
 async def count_once(path: Path) -> Figures:
@@ -609,7 +623,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child is not None:
-        work = {"start": start_once, "count": count_once}[chosen.child[0]]
+        work = {"start": start_once, "resume": resume_once, "count": count_once}[chosen.child[0]]
         print(json.dumps(asyncio.run(work(Path(chosen.child[1])))))
         return
     with tempfile.TemporaryDirectory() as folder:
