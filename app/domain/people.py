@@ -19,6 +19,7 @@ from typing import NamedTuple
 from app.domain.holders import UserId
 from app.domain.profiles import Profile
 
+NAMES_KEPT = 20_000  # looked for lately; halving takes some twenty looks into memory that nobody else needs
 MOST_CHANGED = 5_000  # people beside the packed ones: their dictionary is copied whenever somebody changes
 
 
@@ -78,6 +79,7 @@ class Everybody:
         self.user_names = user_names
         self.external_ids = external_ids
         self.by_external_id = by_external_id
+        self._named: dict[str, int | None] = {}  # the numbers of user names that were looked for
 
     @staticmethod
     def of(people: Iterable[Person]) -> "Everybody":
@@ -134,6 +136,13 @@ class Everybody:
 
     def find_user_name(self, name: str) -> int | None:
         """The number of the person of this user name."""
+        if name not in self._named:
+            if len(self._named) >= NAMES_KEPT:
+                self._named.clear()
+            self._named[name] = self._search_user_name(name)
+        return self._named[name]
+
+    def _search_user_name(self, name: str) -> int | None:
         wanted = encode(name)
         place = bisect_right(self.user_names, wanted) - 1
         return place if place >= 0 and self.user_names[place] == wanted else None
