@@ -34,7 +34,7 @@ BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its tra
 
 
 async def finish(work: Awaitable[T]) -> T:
-    """The result of some work of a connection, which ends even where whoever waits for it is called off.
+    """The result of some work of a connection, which ends even where whoever waits for it is called off, and again.
 
     A connection that is left in the middle of anything is lost, and its thread may outlive the event loop.
     """
@@ -43,7 +43,9 @@ async def finish(work: Awaitable[T]) -> T:
         return await asyncio.shield(running)
     finally:
         if not running.done():
-            await asyncio.wait([running])
+            while not running.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([running])
             if not running.cancelled():
                 running.exception()  # nobody is there to hear of it
 

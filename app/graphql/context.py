@@ -5,7 +5,7 @@ after the field's change was committed, so that what a payload shows is what is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import cached_property, partial
@@ -34,6 +34,20 @@ class Moved(Exception):
 
 class CalledOff(Exception):
     """What was being loaded is not waited for any more: its operation has ended."""
+
+
+async def bring_to_end(work: Coroutine[Any, Any, None]) -> None:
+    """Does some work to its end, however often whoever waits for that is called off; they hear of it afterwards."""
+    ending = asyncio.ensure_future(work)
+    called_off = False
+    while not ending.done():
+        try:
+            await asyncio.wait([ending])
+        except asyncio.CancelledError:
+            called_off = True
+    if called_off:
+        raise asyncio.CancelledError
+    ending.result()
 
 
 class Operation:
@@ -124,6 +138,9 @@ class Operation:
 
     async def close(self) -> None:
         """Ends the snapshot, and what is still being loaded from it: an operation may be called off at any time."""
+        await bring_to_end(self._close())
+
+    async def _close(self) -> None:
         opening, self._opening = self._opening, None
         if opening is not None:
             await asyncio.wait([opening])  # why it failed, whoever waited for it was told

@@ -11,7 +11,7 @@ from datetime import datetime
 import strawberry
 
 from app.domain.callers import Caller
-from app.graphql.context import Operation
+from app.graphql.context import Operation, bring_to_end
 from app.graphql.faults import Fault, FaultCode
 from app.services.context import Reading, Services
 
@@ -63,7 +63,7 @@ class Listener:
     async def rest(self) -> None:
         """Ends the present turn."""
         self._operation = None
-        await self._stack.aclose()
+        await bring_to_end(self._stack.aclose())
 
 
 Info = strawberry.Info[Listener, None]

@@ -1,9 +1,11 @@
 """The engine: what SQLite is told, read back from SQLite itself."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
-from app.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, create_engine
+from app.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, create_engine, finish
 from app.db.unit_of_work import Database
 from tests.factories import Gateway, each_of
 
@@ -79,3 +81,23 @@ async def test_a_closed_database_keeps_no_file_open(gateway: Gateway) -> None:
     await database.close()
 
     assert database.engine.sync_engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
+async def test_what_is_called_off_again_and_again_ends_all_the_same() -> None:
+    gate, done = asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        await gate.wait()
+        done.append("ended")
+
+    waiting = asyncio.create_task(finish(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert done == ["ended"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.domain.callers import Caller
+from app.domain.holders import UserId
 from app.graphql.context import CalledOff, Operation
 from app.services.callers import authenticate
 from tests.factories import Gateway
@@ -56,3 +58,19 @@ async def test_fields_at_once_share_one(world: Gateway) -> None:
     assert first is second
     assert count_taken(world) == 1
     await operation.end()
+
+
+async def test_closing_that_is_called_off_again_and_again_closes_all_the_same(world: Gateway) -> None:
+    """Whoever leaves is called off by its operation and by its socket: neither leaves a connection behind."""
+    operation = Operation(world.services, Caller(user=UserId(world.owner), user_name="olga"))
+    await operation.read()
+    assert world.services.database.engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+
+    closing = asyncio.create_task(operation.end())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+    assert world.services.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
