@@ -7,29 +7,43 @@ is loaded together may fall apart by that: one statement more for each rest, of 
 
 import asyncio
 from collections.abc import Sequence
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Any
 
 from graphql import Executor
 from graphql.pyutils import gather_with_cancel
 
 PIECE_S = 0.05  # of the processor; most operations take less, and are run in one piece
+LOOK_S = 0.005  # after which a piece is looked at for the first time
 REST_S = 0.01  # between two pieces: enough for several small requests, and a sixth more for a large one
 ENTRIES = 16  # of a list that are completed before anybody looks at the time
 
 
 class Pace:
-    """How long an operation has had the processor to itself. It begins with its first piece."""
+    """How long an operation has had the processor to itself. It begins with its first piece.
 
-    __slots__ = ("_begun", "_resting")
+    To ask for the time of a thread takes a call of the system, some microseconds: that is done only once the clock on
+    the wall says that a piece may be over, and for the first time after `LOOK_S`.
+    """
+
+    __slots__ = ("_begun", "_look_at", "_resting")
 
     def __init__(self) -> None:
-        self._begun = thread_time()
+        self._begun: float | None = None  # by the time of the thread; None: nobody has looked yet
+        self._look_at = perf_counter() + min(LOOK_S, PIECE_S)
         self._resting: asyncio.Lock | None = None
 
     def is_due(self) -> bool:
         """Whether it is time to rest."""
-        return thread_time() - self._begun >= PIECE_S
+        now = perf_counter()
+        if now < self._look_at:
+            return False
+        used = thread_time()
+        if self._begun is None:  # of the time until now so much may have been spent waiting
+            self._begun = used - min(now - self._look_at + LOOK_S, PIECE_S / 2)
+        left = PIECE_S - (used - self._begun)
+        self._look_at = now + max(left, 0)
+        return left <= 0
 
     async def rest(self) -> None:
         """Rests, if it is time to."""
@@ -40,7 +54,7 @@ class Pace:
         async with self._resting:
             if self.is_due():
                 await asyncio.sleep(REST_S)
-                self._begun = thread_time()
+                self._begun, self._look_at = None, perf_counter() + min(LOOK_S, PIECE_S)
 
 
 class PiecewiseExecution(Executor[Any]):
