@@ -17,9 +17,11 @@ from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
 from app.domain.decisions import Decision
 from app.domain.errors import Refused
-from app.domain.holders import UserId, UserStatus
+from app.domain.holders import Assignment, Grant, Role, UserId, UserStatus
 from app.domain.paging import Slice
 from app.domain.references import Ref
+from app.domain.rights import Subject
+from app.domain.values import Switch
 from app.services import access, at_once, grants, users
 from app.services.callers import authenticate
 from app.services.context import Reading, Services
@@ -30,7 +32,7 @@ from app.services.writing import WriteOptions
 from tests.factories import Gateway, Template, open_copy
 from tests.services.test_history import PEOPLE, STEPS, History, Question, begin_history
 
-MENU = "desk.reports.menu"
+MENU, EXPORT = "desk.reports.menu", "desk.reports.export"
 
 
 @pytest.mark.parametrize(
@@ -306,3 +308,71 @@ async def test_of_a_file_that_is_gone_or_is_another_nothing_is_known(indexed: Ga
     indexed.path.unlink()
     aside.rename(indexed.path)
     assert index.current() is not None
+
+
+async def test_a10_questions_that_differ_in_anything_are_answered_apart(indexed: Gateway) -> None:
+    """One person and one right with every difference there is, in any order, one after the other and all at once."""
+    ana, contract = Ref("id", indexed.ids["ana"]), Ref("number", "C-1")
+    later = indexed.clock() + timedelta(days=400)
+    questions = [
+        access.CheckAsked(user=ana, node=MENU),
+        access.CheckAsked(user=ana, node=MENU, contract=contract),
+        access.CheckAsked(user=ana, node=MENU, at=later),
+        access.CheckAsked(user=ana, node=MENU, contract=contract, at=later),
+        access.CheckAsked(user=Ref("user_name", "ana"), node=MENU),
+        access.CheckAsked(user=Ref("user_name", "ben"), node=MENU),
+        access.CheckAsked(user=ana, node=EXPORT),
+        access.CheckAsked(user=ana, node=EXPORT, facts=(("credit_balance", "5"),)),
+        access.CheckAsked(user=ana, node=EXPORT, facts=(("credit_balance", "0"),)),
+        access.CheckAsked(user=ana, node=EXPORT, facts=(("trained", "true"),)),
+    ]
+    await indexed.services.index.catch_up()
+    index, olga = indexed.services.index.current(), _olga(indexed)
+    assert index is not None
+    async with indexed.services.reading(olga) as reading:
+        with _setting_aside(indexed.services):
+            expected = [_tell(one, reading) for one in await access.check_many(reading, questions)]
+        for order in (range(len(questions)), reversed(range(len(questions))), [*range(len(questions))] * 2):
+            numbers = list(order)
+            found = at_once.decide_many(index, olga, [questions[n] for n in numbers], reading.now)
+            assert found is not None
+            assert [_tell(one, index) for one in found] == [expected[n] for n in numbers]
+            for number in numbers:
+                alone = at_once.decide(index, olga, questions[number], reading.now)
+                assert alone is not None
+                assert _tell(alone, index) == expected[number]
+    assert len({repr(one) for one in expected}) > 3, "the questions have different answers"
+
+
+async def test_a11_a_circle_is_answered_alike_by_the_index(indexed: Gateway) -> None:
+    """Roles that include one another, planted past every rule, and everybody asked about in both orders."""
+    one, two = (indexed.new_id(Role) for _ in range(2))
+    common: dict[str, Any] = {"created_at": indexed.clock()}
+    rows = [
+        Grant(id=indexed.new_id(Grant), holder=one, node=MENU, value=Switch(True), **common),
+        Assignment(id=indexed.new_id(Assignment), holder=indexed.ids["cleo"], role=two, **common),
+        Assignment(id=indexed.new_id(Assignment), holder=indexed.ids["ben"], role=one, **common),
+    ]
+    roles = [
+        Role(id=one, key="one", display_name="One", parents=(two,)),
+        Role(id=two, key="two", display_name="Two", parents=(one,)),
+    ]
+    await indexed.plant([*roles, *rows])
+    people = [indexed.ids[name] for name in ("cleo", "ben")]
+    answers = set()
+    for order in (people, people[::-1]):
+        services = indexed.services
+        await services.index.close()
+        await services.index.start()
+        index = services.index.current()
+        assert index is not None
+        number = index.program.catalog.number_of[MENU]
+        told = {user: index.allows(user, number, indexed.clock()) for user in order}
+        async with services.reading() as reading:
+            with _setting_aside(services):
+                evaluation = await reading.evaluate([UserId(user) for user in order], None)
+        for user in order:
+            effective = evaluation.effective(Subject(user=UserId(user)))
+            assert told[user] is evaluation.program.holds_any(effective.certain, number)
+        answers.add(tuple(sorted(told.items())))
+    assert len(answers) == 1
