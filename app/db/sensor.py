@@ -38,6 +38,9 @@ class Sensor(Protocol):
     def doubt(self) -> None:
         """Takes note that this process has committed something."""
 
+    def note(self, revision: int) -> None:
+        """Takes note of a revision that this process has seen: nothing is answered from an earlier one after that."""
+
     async def close(self) -> None:
         """Ends it."""
 
@@ -72,6 +75,9 @@ class FileSensor:
         """It knows by itself."""
 
     def doubt(self) -> None:
+        """It knows by itself."""
+
+    def note(self, revision: int) -> None:
         """It knows by itself."""
 
     async def close(self) -> None:
@@ -112,6 +118,9 @@ class NoticeSensor:
 
     def doubt(self) -> None:
         self._confirmed = None
+
+    def note(self, revision: int) -> None:
+        self._revision = max(self._revision, revision)
 
     async def close(self) -> None:
         await self._notices.close()

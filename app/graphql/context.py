@@ -54,19 +54,26 @@ class Operation:
     """The state of one operation.
 
     With `may_index` it is answered from the index as far as that goes: from `index`, where somebody has looked already
-    since the operation was asked for; what the index does not have is read from a
-    snapshot of the same revision. Where there is a later one by then, `has_moved` is set, every answer so far is void,
-    and the operation is to be answered anew without.
+    since the operation was asked for, and never from one before `min_revision`. What the index does not have is read
+    from a snapshot of the same revision. Where there is a later one by then, `has_moved` is set, every answer so far is
+    void, and the operation is to be answered anew without.
     """
 
     def __init__(
-        self, services: Services, caller: Caller, *, may_index: bool = False, index: RightsIndex | None = None
+        self,
+        services: Services,
+        caller: Caller,
+        *,
+        may_index: bool = False,
+        index: RightsIndex | None = None,
+        min_revision: int = 0,
     ) -> None:
         self.services = services
         self.caller = caller
         self.has_moved = False
         self._may_index = may_index
         self._index = index if may_index else None
+        self._min_revision = min_revision
         self._stack = AsyncExitStack()
         self._reading: Reading | None = None
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
@@ -87,7 +94,8 @@ class Operation:
         """The index of the revision of this operation; None: it is answered from the database alone."""
         if self._index is None and self._may_index:
             is_open = self._reading is not None or self._opening is not None
-            self._index = None if is_open else self.services.index.current()
+            index = None if is_open else self.services.index.current()
+            self._index = index if index is not None and index.revision >= self._min_revision else None
             self._may_index = self._index is not None
         return self._index
 

@@ -382,7 +382,8 @@ class Executor:
                 await hear()
             operation = Operation(services, caller)
             return await _within(admitted.timeout_s, self._answer(operation, admitted))
-        operation = Operation(services, caller, may_index=True, index=index)
+        least = admitted.request.min_revision or 0
+        operation = Operation(services, caller, may_index=True, index=index, min_revision=least)
         result: Any = None
         try:
             result = _begin(operation, admitted.execution)

@@ -120,6 +120,7 @@ class Services:
         async with self.database.reading(self.catalog, patient=patient) as unit:
             revision = await unit.audit.find_last_revision()
             REVISION.set(revision)
+            self.index.note(revision)
             yield Reading(self, unit, revision=revision, caller=caller, now=now)
 
     async def wait_for(self, revision: int) -> int:

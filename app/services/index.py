@@ -309,6 +309,11 @@ class Indexes:
             return None
         return self._latest
 
+    def note(self, revision: int) -> None:
+        """Takes note of a revision that somebody of this process has seen."""
+        if self._sensor is not None:
+            self._sensor.note(revision)
+
     def _hear(self) -> None:
         if self._sensor is not None:
             self._sensor.doubt()

@@ -10,11 +10,14 @@ from app.db import sensor
 from app.domain.callers import Caller
 from app.domain.holders import UserId, UserStatus
 from app.domain.references import Ref
+from app.graphql.execution import Executor, Request
 from app.services import users
 from app.services.callers import authenticate
 from app.services.context import Services
 from app.services.grants import GrantItem
 from app.services.writing import WriteOptions
+from app.settings import Limits
+from app.web.admission import Admission
 from tests.factories import Clock, Gateway, Template, open_copy, select
 from tests.postgres.test_notices import TERMINATE, until
 from tests.services.test_index import MENU, _grant, _olga
@@ -92,3 +95,30 @@ async def test_a_notice_that_is_never_told_is_found_out_by_looking(
     async with asyncio.timeout(5):
         while await authenticate(indexed, secret) is not None:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.02)
+
+
+async def test_nobody_is_answered_from_before_what_was_seen(
+    world: Gateway, stocked_template: Template, indexed: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notice is late: who asks for a revision is answered from it, and so is whoever else then asks this process."""
+
+    async def tell_nobody(*_given: Any) -> None:
+        return None
+
+    monkeypatch.setattr("app.db.postgresql.tell", tell_nobody)
+    monkeypatch.setattr("app.services.index.Indexes.catch_up", _never)
+    before = indexed.index.current()
+    assert before is not None
+    await _grant(world.services, _olga(world), Ref("id", world.ids["cleo"]), GrantItem(permission=MENU))
+    revision = await world.revision()
+    assert revision == before.revision + 1
+
+    document = f"""{{ check(input: {{user: {{id: "{world.ids["cleo"]}"}}, node: "{MENU}"}}) {{ allowed revision }} }}"""
+    by = Admission(indexed, Executor(), Limits())
+    for asked in (Request(query=document, min_revision=revision), Request(query=document)):
+        answer = await by.execute(_olga(world), await by.admit(_olga(world), asked))
+        assert answer["data"] == {"check": {"allowed": True, "revision": str(revision)}}
+
+
+async def _never(_indexes: Any) -> None:
+    await asyncio.sleep(0.01)
