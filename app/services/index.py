@@ -303,7 +303,7 @@ class Indexes:
         """The index of the latest revision there is; None: there is none, or nobody knows whether it is the latest."""
         if self._latest is None or self._sensor is None:
             return None
-        is_current = self._latest.revision == self._sensor.read_revision()
+        is_current = self._latest.revision == self._sensor.read_revision() and not self._database.is_damaged
         if not is_current or self._latest.program is not self._find_program():
             self._wake.set()
             return None

@@ -32,6 +32,7 @@ def damage(path: Path, table: str) -> None:
         file.write(b"\xa5" * size)
 
 
+@pytest.mark.usefixtures("unindexed")  # what is in memory is none of the file
 @pytest.mark.parametrize("table", ["grants", "limits", "assignments", "users", "tokens"])
 async def test_f7_a_damaged_file_lets_nobody_in_and_the_process_is_not_ready(world: Gateway, table: str) -> None:
     """Neither is a page of limits that cannot be read none. It stays so until somebody has looked into it."""

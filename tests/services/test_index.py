@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app.db.engine import _DAMAGED
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
 from app.domain.decisions import Decision
@@ -376,3 +377,14 @@ async def test_a11_a_circle_is_answered_alike_by_the_index(indexed: Gateway) -> 
             assert told[user] is evaluation.program.holds_any(effective.certain, number)
         answers.add(tuple(sorted(told.items())))
     assert len(answers) == 1
+
+
+async def test_once_a_file_is_found_to_be_damaged_nothing_is_known(indexed: Gateway) -> None:
+    """F7. What was right in memory would go on being answered by a process that is not ready."""
+    index, engine = indexed.services.index, indexed.services.database.engine.sync_engine
+    assert index.current() is not None
+    _DAMAGED.add(engine)
+    try:
+        assert index.current() is None
+    finally:
+        _DAMAGED.discard(engine)
