@@ -34,6 +34,8 @@ class Step(NamedTuple):
         except Exception as error:
             here = (place, self.name, self.site.parent.name)
             return run.fail(error, self.site.nodes, here, is_required=self.is_required)
+        if value.__class__ is self.plain or (value is None and not self.is_required):
+            return value
         return self.work(run, value, place)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import parse
+from graphql import DocumentNode, parse
 
 from app.graphql import pieces
 from app.graphql.compiled import Compiler, Run
@@ -46,14 +46,25 @@ class Query:
 
 SCHEMA = strawberry.Schema(query=Query)._schema
 DOCUMENT = parse("{ a: leaves { number heavy heavier } numbers b: leaves(count: 20) { heavier twice: heavier heavy } }")
+PLAIN_AFTER_HEAVY = parse("{ leaves { heavy __typename twice: heavy number } kind: __typename numbers __typename }")
 
 
-def begin() -> Any:
-    plan = Compiler(SCHEMA).compile(DOCUMENT, DOCUMENT.definitions[0])  # type: ignore[arg-type]  # it is an operation
+def begin(document: DocumentNode = DOCUMENT) -> Any:
+    plan = Compiler(SCHEMA).compile(document, document.definitions[0])  # type: ignore[arg-type]  # it is an operation
     assert plan is not None
     run = plan.bind({}, max_errors=8, hide_suggestions=False)
     assert isinstance(run, Run)
     return run.execute_operation()
+
+
+async def test_what_is_read_after_a_rest_is_read_as_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run_core(SCHEMA, PLAIN_AFTER_HEAVY, {})
+    monkeypatch.setattr(pieces, "PIECE_S", 0.0)
+    monkeypatch.setattr(pieces, "REST_S", 0.0)
+    found = await begin(PLAIN_AFTER_HEAVY)
+    assert found.errors is None
+    assert found.data == expected.data
+    assert found.data["leaves"][0]["__typename"] == "Leaf"
 
 
 async def test_others_have_a_turn_between_any_two_resolvers(monkeypatch: pytest.MonkeyPatch) -> None:
