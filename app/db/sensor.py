@@ -103,6 +103,7 @@ class NoticeSensor:
         self._clock = clock
         self._revision = 0
         self._confirmed: float | None = None
+        self._doubted: float | None = None  # when this process has last committed something
         notices.start()
 
     def read_revision(self) -> int | None:
@@ -114,10 +115,11 @@ class NoticeSensor:
 
     def confirm(self, revision: int, *, asked_at: float) -> None:
         self._revision = max(self._revision, revision)
-        self._confirmed = max(asked_at, self._confirmed or asked_at)
+        if self._doubted is None or asked_at > self._doubted:
+            self._confirmed = max(asked_at, self._confirmed or asked_at)
 
     def doubt(self) -> None:
-        self._confirmed = None
+        self._confirmed, self._doubted = None, self._clock()
 
     def note(self, revision: int) -> None:
         self._revision = max(self._revision, revision)

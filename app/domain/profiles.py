@@ -269,6 +269,8 @@ class Standings:
         assert_facts: bool = False,
     ) -> Decision:
         """The decision on any question. `target`: the profile of the other person, who may be the same one."""
+        if len(self._people) >= 2 * STANDINGS_KEPT:
+            self._forget()
         subject = self.stand_in(profile, SUBJECT)
         other = None
         if target is not None:

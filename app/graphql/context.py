@@ -72,7 +72,8 @@ class Operation:
         self.caller = caller
         self.has_moved = False
         self._may_index = may_index
-        self._index = index if may_index else None
+        is_late = index is not None and index.revision < min_revision
+        self._index = index if may_index and not is_late else None
         self._min_revision = min_revision
         self._stack = AsyncExitStack()
         self._reading: Reading | None = None

@@ -6,7 +6,7 @@ worked out for profiles, as long as roles, teams and contracts are the same.
 
 `Indexes.current` gives an index only if the database has no later revision at that moment. Otherwise questions are
 answered from the database, as they are without an index; so readers never wait for it, and none is told of a right that
-was taken away before the question was asked.
+was taken away before the question was asked (over PostgreSQL by another process: a second before, `db/sensor.py`).
 """
 
 import asyncio

@@ -16,10 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.db.repositories.profiles import SHAPE
 from app.domain.people import Everybody
 from app.telemetry import log
 
-FORMAT = f"permgate index 1 {sys.byteorder}"
+FORMAT = f"permgate index 1 {sys.byteorder} {SHAPE}"  # after a migration everybody is read anew
 SEAL_SIZE = 32
 LENGTH_SIZE = 8
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.db import sensor
+from app.db.notices import NoNotices
 from app.domain.callers import Caller
 from app.domain.holders import UserId, UserStatus
 from app.domain.references import Ref
@@ -122,3 +123,16 @@ async def test_nobody_is_answered_from_before_what_was_seen(
 
 async def _never(_indexes: Any) -> None:
     await asyncio.sleep(0.01)
+
+
+def test_a_look_from_before_a_commit_confirms_nothing() -> None:
+    """A pulse that began before this process has committed tells of the revision before."""
+    moments = iter([10.0, 10.5, 10.6, 10.7])
+    notices = NoNotices()
+    notices.is_listening = True
+    told = sensor.NoticeSensor(notices, clock=lambda: next(moments))
+    told.doubt()
+    told.confirm(4, asked_at=9.9)
+    assert told.read_revision() is None
+    told.confirm(5, asked_at=10.1)
+    assert told.read_revision() == 5

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.db.repositories.profiles import SHAPE
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
 from app.domain.holders import UserId
@@ -137,6 +138,15 @@ async def test_a_database_that_was_set_back_and_went_on_otherwise_is_read_anew(
     await world.services.close()
     from_file, _ = await start(world, path)
     assert from_file == (await start(world, None))[0]
+
+
+def test_one_that_was_written_for_other_columns_is_not_taken(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = bytes(range(32))
+    assert read_snapshot(kept, key) is not None
+    monkeypatch.setattr("app.services.snapshots.FORMAT", "that of another version")
+    assert read_snapshot(kept, key) is None
+    assert "0006" in SHAPE
+    assert "Grant" in SHAPE
 
 
 async def test_a_place_that_cannot_be_written_stops_nothing(world: Gateway, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -27,6 +28,8 @@ READ_AT_ONCE = 20_000  # rows that are taken in before others have a turn
 _UNSAID = {"id", "source", "reason", "actor", "created_at", "created_revision", "holder", "user"}
 _KINDS = tuple((kind, holder) for kind, holder in PEOPLE if kind is not User)
 _SAID = {kind: tuple(name for name in columns_of(kind) if name not in _UNSAID) for kind, _ in _KINDS}
+_MIGRATIONS = sorted(path.name for path in (Path(__file__).parents[1] / "migrations" / "versions").glob("0*.py"))
+SHAPE = repr([[(kind.__name__, _SAID[kind]) for kind, _ in _KINDS], _MIGRATIONS[-1]])  # what signatures are read by
 _IS_SELF = -1  # in place of a kind: whoever has it is the owner of contracts, and known by who they are
 _SOMEBODY = "usr_standin"
 _FILLING: dict[str, Any] = {
