@@ -1,5 +1,6 @@
 """Rights that are kept as JSON: the same for everybody of a profile, and shown to nobody who may not see them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,3 +102,19 @@ def test_only_selections_of_the_catalog_and_the_profile_are_kept() -> None:
     assert not is_pure("state:contributions{value{text } } "), "an alias may be called anything"
     assert not is_pure("permission{system{key } holders{totalCount } } ")
     assert "holders" not in PURE
+
+
+async def test_another_moment_is_not_given_what_is_kept_of_now(indexed: Gateway) -> None:
+    """A right that is held for an hour: kept as it is now, asked for after its end and before it was known."""
+    before = await indexed.revision()
+    until = (indexed.clock() + timedelta(hours=1)).isoformat()
+    grant = {"permission": "desk.reports.menu", "validUntil": until}
+    await indexed.mutate("grantPermissions", {"holder": {"user": {"userName": "cleo"}}, "grants": [grant]})
+    document = '{ user(ref: {userName: "cleo"}) { effectiveRights(nodes: ["desk.reports.menu"]%s) { state } } }'
+
+    async def state(more: str = "") -> str:
+        return str((await ask(indexed, document % more))["user"]["effectiveRights"][0]["state"])
+
+    assert [await state() for _ in range(3)] == ["ACTIVE"] * 3
+    assert await state(f', at: "{until}"') == "NOT_GRANTED"
+    assert await state(f', asOf: {{revision: "{before}"}}') == "NOT_GRANTED"
