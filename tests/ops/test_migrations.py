@@ -33,11 +33,16 @@ def address(path: Path) -> str:
 
 async def make(path: Path, revision: str) -> None:
     """A database of an older version."""
+    await upgrade_to(address(path), revision)
+
+
+async def upgrade_to(url: str, revision: str) -> None:
+    """Brings a database as far as some version."""
 
     def upgrade(connection: Connection) -> None:
         command.upgrade(alembic_config(connection), revision)
 
-    database = Database(address(path))
+    database = Database(url)
     async with database.engine.begin() as connection:
         await connection.run_sync(upgrade)
     await database.close()

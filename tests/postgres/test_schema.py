@@ -1,5 +1,6 @@
 """The schema of PostgreSQL: `migrate` alone brings it up to date, and it is what the tables say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from app.db.faults import DatabaseFault
+from app.db.rehearsals import CHANGING
 from app.db.schema import migrate, read_schema_state
 from app.db.unit_of_work import Database
 from app.main import open_as_it_is, open_services
 from app.settings import Settings
 from tests.factories import SEEDS, Template
+from tests.ops.test_migrations import OLD, upgrade_to
 from tests.postgres.stores import Store
+from tests.test_cli import Run, run
+
+FIXTURES = (run,)  # named, so that pytest finds it here too
 
 NOT_BY_CODE_POINT = """SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
   JOIN pg_collation l ON l.oid = a.attcollation
@@ -58,6 +64,32 @@ async def test_only_migrate_brings_it_up_to_date(empty: Store) -> None:
     empty.execute("UPDATE alembic_version SET version_num = 'from the future'")
     with pytest.raises(DatabaseFault, match="of a newer version"):
         await open_for_once(empty.address)
+
+
+def test_a_rehearsal_does_all_of_it_and_takes_it_back(empty: Store, run: Run) -> None:
+    """CLI.md: of an empty database, and of one of an older version; `migrate` does then what was printed."""
+    nothing = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    columns = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+    address = {"PERMGATE_DATABASE_URL": empty.address}
+
+    first = run("migrate", "--dry-run", **address)
+
+    assert (first.status, first.err) == (0, "nothing was changed\n")
+    assert "CREATE TABLE users" in first.out and "UPDATE alembic_version SET version_num='0006'" in first.out
+    assert empty.select(nothing) == [(0,)]
+
+    asyncio.run(upgrade_to(empty.address, OLD))
+    before = sorted(empty.select(columns))
+    told = [run("migrate", "--dry-run", **address) for _ in range(2)]
+
+    assert told[0] == told[1]
+    assert "CREATE TABLE sync_runs" in told[0].out and "CREATE TABLE users" not in told[0].out
+    assert {part.split(None, 1)[0] for part in told[0].out.split(";\n\n") if part} <= CHANGING
+    assert sorted(empty.select(columns)) == before
+    assert empty.select("SELECT version_num FROM alembic_version") == [(OLD,)]
+    assert run("migrate", **address).status == 0
+    assert run("migrate", "--dry-run", **address).out == ""
+    assert sorted(empty.select(columns)) != before
 
 
 async def test_it_is_what_the_tables_say(template: Template, tmp_path: Path) -> None:

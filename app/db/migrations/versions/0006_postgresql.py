@@ -43,7 +43,7 @@ def upgrade() -> None:
 def _sort_by_code_point() -> None:
     """Gives every text column the collation "C"."""
     inspector = sa.inspect(op.get_bind())
-    for table in inspector.get_table_names():
+    for table in sorted(inspector.get_table_names()):
         texts = [column for column in inspector.get_columns(table) if isinstance(column["type"], sa.String)]
         for column in texts if table != "alembic_version" else ():
             kind = sa.Text(collation="C") if isinstance(column["type"], sa.Text) else sa.String(collation="C")
