@@ -5,7 +5,8 @@ a microsecond. So what it tells is so in the moment in which it is asked. Nothin
 its place, or none.
 
 PostgreSQL tells each revision as it is committed. A notice may be lost with the connection that brings it, so what was
-told is believed for `BELIEVED_S` after somebody has looked, and not at all while nobody listens.
+told is believed for `BELIEVED_S` after somebody has looked, and not at all while nobody listens. A database that was
+set back is none of which anything is known, until it has gone on beyond what it was told of before.
 """
 
 import os
@@ -17,8 +18,10 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.notices import NoNotices
+from app.domain.audit import NO_MARK, Mark
 
 BELIEVED_S = 1.0
+LATEST = "SELECT revision, hash FROM audit_entries ORDER BY revision DESC LIMIT 1"
 PULSE_S = 0.4  # how often whoever keeps something looks, so that it goes on being believed
 
 
@@ -29,8 +32,12 @@ class Sensor(Protocol):
     def pulse_s(self) -> float | None:
         """How often the database is to be looked at, so that it goes on being believed; None: never."""
 
-    def read_revision(self) -> int | None:
-        """The latest revision that is committed; None: that is not known."""
+    @property
+    def is_told(self) -> bool:
+        """Whether it knows of what others commit because somebody tells it, and not by itself."""
+
+    def is_latest(self, mark: Mark) -> bool:
+        """Whether nothing was committed after a state of the database. If that is not known, it is not so."""
 
     def confirm(self, revision: int, *, asked_at: float) -> None:
         """Takes note of the latest revision, as read in a transaction that began after a moment of `monotonic`."""
@@ -49,6 +56,7 @@ class FileSensor:
     """Of a file of SQLite."""
 
     pulse_s = None
+    is_told = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -57,19 +65,20 @@ class FileSensor:
         self._connection.execute("PRAGMA query_only=ON")
         self._cursor = self._connection.cursor()
         self._version: int | None = None
-        self._revision: int | None = None
+        self._mark: Mark | None = None
 
-    def read_revision(self) -> int | None:
+    def is_latest(self, mark: Mark) -> bool:
         if _identify(self._path) != self._file:
-            return None
+            return False
         try:
             (version,) = self._cursor.execute("PRAGMA data_version").fetchone()
             if version != self._version:
-                (revision,) = self._cursor.execute("SELECT max(revision) FROM audit_entries").fetchone()
-                self._version, self._revision = version, revision or 0  # what came in between is seen the next time
+                row = self._cursor.execute(LATEST).fetchone()
+                self._version = version  # what came in between is seen the next time
+                self._mark = NO_MARK if row is None else Mark(*row)
         except sqlite3.Error:
-            self._version = self._revision = None
-        return self._revision
+            self._version = self._mark = None
+        return self._mark == mark
 
     def confirm(self, revision: int, *, asked_at: float) -> None:
         """It knows by itself."""
@@ -97,6 +106,7 @@ class NoticeSensor:
     """Of a PostgreSQL that tells of commits; the notices are started and closed with it."""
 
     pulse_s = PULSE_S
+    is_told = True
 
     def __init__(self, notices: NoNotices, *, clock: Callable[[], float] = monotonic) -> None:
         self._notices = notices
@@ -106,7 +116,11 @@ class NoticeSensor:
         self._doubted: float | None = None  # when this process has last committed something
         notices.start()
 
+    def is_latest(self, mark: Mark) -> bool:
+        return self.read_revision() == mark.revision
+
     def read_revision(self) -> int | None:
+        """The latest revision that is committed; None: that is not known."""
         if self._confirmed is None or not self._notices.is_listening:
             return None
         if self._clock() - self._confirmed >= BELIEVED_S:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain.catalog import Catalog
 from app.domain.holders import (
@@ -121,6 +121,17 @@ class AuditEntry:
         return len(self.changes) if self.parts is None else self.parts.total
 
 
+class Mark(NamedTuple):
+    """A state of the database: the latest revision, and the hash of its entry, which covers all that came before.
+
+    The number alone does not tell: a database may be set back to an older state, and go on otherwise from there.
+    """
+
+    revision: int
+    hash: str
+
+
+NO_MARK = Mark(0, FIRST_HASH)  # before the first entry
 _NAMES = frozenset(ChangeRecord.__slots__)
 _values_of = attrgetter(*ChangeRecord.__slots__)
 

@@ -62,6 +62,7 @@ def _admit(services: Services, record: TokenRecord, user: User) -> Caller | None
 async def _find_token(services: Services, digest: str) -> tuple[TokenRecord, User] | None:
     """The token of a digest, and the active user whose it is."""
     async with services.database.reading(services.catalog) as unit:
+        await services.index.see(unit)
         record = await unit.tokens.find_by_digest(digest)
         if record is None or not record.has_digest(digest) or not record.is_good(services.clock()):
             return None
@@ -76,6 +77,7 @@ async def _authenticate_assertion(services: Services, token: str) -> Caller | No
         return None
     named = Ref.of(assertion.attribute, assertion.value)
     async with services.database.reading(services.catalog) as unit:
+        await services.index.see(unit)
         users = await unit.users.find_by(named.attribute, [named.value])
     if not users or users[0].status is not UserStatus.ACTIVE:
         return None

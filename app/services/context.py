@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from app.db.unit_of_work import Database, ReadingUnit
+from app.domain.audit import Mark
 from app.domain.authority import Authority
 from app.domain.callers import Caller
 from app.domain.catalog import Catalog
@@ -79,14 +80,14 @@ class Services:
         self.issuers = issuers  # others whose tokens are taken
         self.clock: Callable[[], datetime] = SteadyClock(clock)
         self.randomness = randomness
-        self.feed = Feed(database, self.clock)
         self.index = Indexes(database, lambda: self.program, key=cursor_key)
+        self.feed = Feed(database, self.clock, self.index.note)
         self.sketches = Sketches()
         self.drafting = asyncio.Semaphore(1)  # a long feed takes a processor and memory: one after another
         self.past = Past()
         self.uses = Uses(database)
         self.failures = Buckets(limits.max_failures, limits.failure_refill)  # wrong tokens, by where they come from
-        self._directory: tuple[int, World] | None = None
+        self._directory: tuple[Mark, World] | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -118,10 +119,10 @@ class Services:
         Without a caller the gateway itself reads (the command line of whoever owns the database), and sees everything.
         """
         async with self.database.reading(self.catalog, patient=patient) as unit:
-            revision = await unit.audit.find_last_revision()
-            REVISION.set(revision)
-            self.index.note(revision)
-            yield Reading(self, unit, revision=revision, caller=caller, now=now)
+            mark = await unit.audit.find_mark()
+            REVISION.set(mark.revision)
+            self.index.note(mark.revision)
+            yield Reading(self, unit, revision=mark.revision, mark=mark, caller=caller, now=now)
 
     async def wait_for(self, revision: int) -> int:
         """The latest revision there is, after a bounded wait for this one."""
@@ -129,21 +130,22 @@ class Services:
             await asyncio.wait_for(self.feed.wait(after=revision - 1), REVISION_WAIT_S)
         return self.feed.revision
 
-    async def load_directory(self, unit: ReadingUnit, revision: int) -> World:
-        """All roles, teams and contracts at a revision. A revision never changes, so the last one asked for is kept.
+    async def load_directory(self, unit: ReadingUnit, mark: Mark | None = None) -> World:
+        """All roles, teams and contracts as a unit knows them, at the state `mark` (None: it is looked up).
 
-        Those of the past are kept beside it, a few of them.
+        A state never changes, so the last one asked for is kept; those of the past beside it, a few of them.
         """
+        mark = mark or await unit.audit.find_mark()
         if unit.reader.known_at is not None:
-            directory = self.past.directories.find(revision)
+            directory = self.past.directories.find(mark)
             if directory is None:
-                directory = self.past.directories.keep(revision, await unit.worlds.load_directory())
+                directory = self.past.directories.keep(mark, await unit.worlds.load_directory())
             return directory
         kept = self._directory
-        if kept is not None and kept[0] == revision:
+        if kept is not None and kept[0] == mark:
             return kept[1]
         directory = await unit.worlds.load_directory()
-        self._directory = (revision, directory)
+        self._directory = (mark, directory)
         return directory
 
     async def close(self) -> None:
@@ -165,6 +167,7 @@ class Reading:
         unit: ReadingUnit,
         *,
         revision: int,
+        mark: Mark | None = None,
         caller: Caller | None = None,
         world: World | None = None,
         present: "Reading | None" = None,
@@ -174,6 +177,7 @@ class Reading:
         self.services = services
         self.unit = unit
         self.revision = revision
+        self.mark = mark  # the state of the database that is read; None: nobody has looked for it
         self.caller = caller
         self.now = now or services.clock()
         self.present = present or self  # of a reading of the past: the one of today, which decides what is seen
@@ -203,7 +207,7 @@ class Reading:
         if self.is_supposed or self.present is not self or self._program is not None:
             return None
         index = self.services.index.current()
-        return index if index is not None and index.revision == self.revision else None
+        return index if index is not None and index.mark == self.mark else None
 
     async def load_world(self, people: Iterable[UserId] | None = ()) -> World:
         """The world with these people in it (None: everybody), and whoever was asked for before.
@@ -212,7 +216,7 @@ class Reading:
         """
         async with self._loading:
             if self._world is None:
-                self._world = await self.services.load_directory(self.unit, self.revision)
+                self._world = await self.services.load_directory(self.unit, self.mark)
             known = self._world.users
             missing = None if people is None else {user for user in people if user not in known} - self._unknown
             if self._everybody or (missing is not None and not missing):

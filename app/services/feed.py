@@ -26,11 +26,14 @@ SEATS = 2  # listeners that read at once; each holds two connections of the pool
 class Feed:
     """Wakes listeners when a revision was committed, by this process or by another, or when their time has come."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], tell: Callable[[int], None] = lambda _revision: None
+    ) -> None:
         self.revision = 0  # the latest that is known of
         self.seats = asyncio.Semaphore(SEATS)
         self._database = database
         self._clock = clock
+        self._tell = tell  # others of this process, of each revision that is seen
         self._waiting: dict[asyncio.Future[None], tuple[int, datetime | None]] = {}
         self._hint = asyncio.Event()  # this process has committed
         self._watch: asyncio.Task[None] | None = None
@@ -40,6 +43,7 @@ class Feed:
 
     def note(self, revision: int) -> None:
         """Tells of a revision that somebody saw."""
+        self._tell(revision)
         self.revision = max(self.revision, revision)
 
     async def wait(self, *, after: int, until: datetime | None = None) -> None:

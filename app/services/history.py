@@ -10,6 +10,7 @@ from datetime import datetime
 
 from app.catalogs.catalog_files import restore_catalog
 from app.db.unit_of_work import ReadingUnit
+from app.domain.audit import Mark
 from app.domain.compiled import Program, compile_catalog
 from app.domain.errors import InvalidValue, Refused, TooMany
 from app.services.context import Reading, Services
@@ -63,7 +64,8 @@ async def _open(present: Reading, revision: int) -> Reading:
         raise _refuse_revision(present, revision)
     return Reading(
         present.services, present.unit.as_known_at(revision, program.catalog), revision=revision,
-        caller=present.caller, present=present, program=program, now=entries[0].at,
+        mark=Mark(revision, entries[0].hash), caller=present.caller, present=present, program=program,
+        now=entries[0].at,
     )  # fmt: skip
 
 
@@ -72,15 +74,15 @@ async def _find_program(services: Services, unit: ReadingUnit) -> Program | None
     found = await unit.catalogs.find_current_digest()
     if found is None:
         return None
-    since, digest = found
+    _, digest = found
     if digest == services.catalog.digest:
         return services.program
-    program = services.past.programs.find(since)
+    program = services.past.programs.find(digest)
     if program is None:
         stored = await unit.catalogs.find_current()
         assert stored is not None
         program = await asyncio.to_thread(lambda: compile_catalog(restore_catalog(stored.data)))
-        services.past.programs.keep(since, program)
+        services.past.programs.keep(digest, program)
     return program
 
 

@@ -22,6 +22,7 @@ from app.db.repositories.profiles import Signatures
 from app.db.repositories.worlds import pausing_collection
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
+from app.domain.audit import Mark
 from app.domain.authority import Authority
 from app.domain.callers import Right
 from app.domain.catalog import Catalog, Operation, Permission
@@ -76,12 +77,13 @@ class RightsIndex:
 
     def __init__(
         self,
-        revision: int,
+        mark: Mark,
         program: Program,
         people: People,
         standings: Standings,
     ) -> None:
-        self.revision = revision
+        self.mark = mark
+        self.revision = mark.revision
         self.program = program
         self.people = people
         self.standings = standings
@@ -90,9 +92,9 @@ class RightsIndex:
         self._views: Room[View] = Room(VIEWS_KEPT)
         self._kinds: dict[ContractId | None, Kinds] = {}
 
-    def followed_by(self, revision: int, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
-        """The index of a later revision, up to which nothing was done to anybody but those touched."""
-        following = RightsIndex(revision, self.program, people, standings)
+    def followed_by(self, mark: Mark, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
+        """The index of a later state, up to which nothing was done to anybody but those touched."""
+        following = RightsIndex(mark, self.program, people, standings)
         following.records.update({user: kept for user, kept in self.records.items() if user not in touched})
         following.callers.update({key: kept for key, kept in self.callers.items() if kept[1].id not in touched})
         if standings is self.standings:
@@ -271,7 +273,7 @@ class Indexes:
         self._key = key
         self._signatures = Signatures()
         self._latest: RightsIndex | None = None
-        self._kept_revision = -1  # that of the snapshot
+        self._kept: Mark | None = None  # the state of the snapshot
         self._sensor: Sensor | None = None
         self._wake = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -303,7 +305,7 @@ class Indexes:
         """The index of the latest revision there is; None: there is none, or nobody knows whether it is the latest."""
         if self._latest is None or self._sensor is None:
             return None
-        is_current = self._latest.revision == self._sensor.read_revision() and not self._database.is_damaged
+        is_current = self._sensor.is_latest(self._latest.mark) and not self._database.is_damaged
         if not is_current or self._latest.program is not self._find_program():
             self._wake.set()
             return None
@@ -313,6 +315,11 @@ class Indexes:
         """Takes note of a revision that somebody of this process has seen."""
         if self._sensor is not None:
             self._sensor.note(revision)
+
+    async def see(self, unit: ReadingUnit) -> None:
+        """Takes note of the revision that a unit sees, which takes a statement where nobody knows that without."""
+        if self._sensor is not None and self._sensor.is_told:
+            self._sensor.note(await unit.audit.find_last_revision())
 
     def _hear(self) -> None:
         if self._sensor is not None:
@@ -338,40 +345,44 @@ class Indexes:
                 await asyncio.sleep(RETRY_S)
 
     async def catch_up(self) -> None:
-        """Makes the index of the latest revision, if there is a later one than that of the index."""
+        """Makes the index of the latest revision, if that of before is another.
+
+        A database that was set back has never been in the state of that index: everybody is read anew.
+        """
         assert self._sensor is not None
         async with self._turn:
             asked_at, program, known = monotonic(), self._find_program(), self._latest
             snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
             async with self._database.reading(program.catalog, patient=known is None) as unit:
-                revision = await unit.audit.find_last_revision()
-                if known is not None and known.program is program and known.revision <= revision:
-                    if known.revision < revision:
-                        self._latest = await self._advance(known, unit, revision)
-                elif snapshot is not None and await _is_of(snapshot, unit):
-                    self._latest = await self._resume(snapshot, program, unit, revision)
+                mark = await unit.audit.find_mark()
+                if known is not None and known.program is program and known.mark == mark:
+                    pass
+                elif known is not None and known.program is program and await unit.audit.has(known.mark):
+                    self._latest = await self._advance(known, unit, mark)
+                elif snapshot is not None and await unit.audit.has(snapshot.mark):
+                    self._latest = await self._resume(snapshot, program, unit, mark)
                 else:
-                    self._latest = await self._build(program, unit, revision)
-            self._sensor.confirm(revision, asked_at=asked_at)
+                    self._latest = await self._build(program, unit, mark)
+            self._sensor.confirm(mark.revision, asked_at=asked_at)
 
-    async def _build(self, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
+    async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of everybody's rows."""
         with pausing_collection():
             directory = await unit.worlds.load_directory()
             people = People.of(await unit.profiles.load(None, self._signatures, _owners(directory)))
-            return RightsIndex(revision, program, people, self._make_standings(program, directory))
+            return RightsIndex(mark, program, people, self._make_standings(program, directory))
 
-    async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, revision: int) -> RightsIndex:
+    async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of a snapshot and of what the log names since."""
         self._signatures = Signatures(snapshot.signatures)
-        self._kept_revision = snapshot.revision
+        self._kept = snapshot.mark
         directory = await unit.worlds.load_directory()
-        touched = _people_in(await unit.profiles.list_subjects(snapshot.revision))
+        touched = _people_in(await unit.profiles.list_subjects(snapshot.mark.revision))
         touched |= snapshot.owners ^ _owners(directory)
         people = await self._change(People(snapshot.people), unit, touched, directory)
-        return RightsIndex(revision, program, people, self._make_standings(program, directory))
+        return RightsIndex(mark, program, people, self._make_standings(program, directory))
 
-    async def _advance(self, known: RightsIndex, unit: ReadingUnit, revision: int) -> RightsIndex:
+    async def _advance(self, known: RightsIndex, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
         subjects = await unit.profiles.list_subjects(known.revision)
         touched, standings = _people_in(subjects), known.standings
@@ -382,7 +393,7 @@ class Indexes:
                 touched |= _owners(known.directory) ^ _owners(directory)
                 standings = self._make_standings(known.program, directory)
         people = await self._change(known.people, unit, touched, standings.directory)
-        return known.followed_by(revision, people, standings, touched)
+        return known.followed_by(mark, people, standings, touched)
 
     async def _change(self, people: People, unit: ReadingUnit, touched: Set[str], directory: World) -> People:
         """Everybody, those touched as they are now."""
@@ -399,17 +410,13 @@ class Indexes:
     async def _keep_snapshot(self) -> None:
         """Leaves a snapshot of the index, if there is a place for it. Why there is none is told: that harms nobody."""
         index = self._latest
-        if self.snapshot is None or index is None or index.revision == self._kept_revision:
+        if self.snapshot is None or index is None or index.mark == self._kept:
             return
         try:
-            async with self._database.reading() as unit:
-                (entry,) = await unit.audit.find([index.revision])
             packed = People.of(index.people).packed if index.people.beside else index.people.packed
-            snapshot = Snapshot(
-                index.revision, entry.hash, frozenset(_owners(index.directory)), self._signatures.known, packed
-            )
+            snapshot = Snapshot(index.mark, frozenset(_owners(index.directory)), self._signatures.known, packed)
             await asyncio.to_thread(write_snapshot, self.snapshot, snapshot, self._key)
-            self._kept_revision = index.revision
+            self._kept = index.mark
         except Exception as error:
             log("the snapshot of the index cannot be written", level=30, exception=error)
 
@@ -421,8 +428,3 @@ def _owners(directory: World) -> set[str]:
 
 def _people_in(subjects: Iterable[str]) -> set[str]:
     return {subject for subject in subjects if subject.startswith(f"{PREFIX_OF[User]}_")}
-
-
-async def _is_of(snapshot: Snapshot, unit: ReadingUnit) -> bool:
-    """Whether a snapshot is of the history of a database."""
-    return [entry.hash for entry in await unit.audit.find([snapshot.revision])] == [snapshot.hash]

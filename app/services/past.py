@@ -1,9 +1,10 @@
-"""The past that is kept at hand. What was known at a revision never changes, so nothing here grows stale."""
+"""The past that is kept at hand. What was known at a state of the log never changes: nothing here grows stale."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from app.domain.audit import Mark
 from app.domain.compiled import Program
 from app.domain.world import World
 
@@ -37,8 +38,8 @@ class Kept(Generic[K, V]):
 
 
 class Past:
-    """Roles, teams and contracts by revision; compiled catalogs by the revision from which they were in force."""
+    """Roles, teams and contracts by the state of the log; compiled catalogs by their digest."""
 
     def __init__(self) -> None:
-        self.directories: Kept[int, World] = Kept(DIRECTORIES_KEPT)
-        self.programs: Kept[int, Program] = Kept(PROGRAMS_KEPT)
+        self.directories: Kept[Mark, World] = Kept(DIRECTORIES_KEPT)
+        self.programs: Kept[str, Program] = Kept(PROGRAMS_KEPT)

@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from app.db.repositories.profiles import SHAPE
+from app.domain.audit import Mark
 from app.domain.people import Everybody
 from app.telemetry import log
 
-FORMAT = f"permgate index 1 {sys.byteorder} {SHAPE}"  # after a migration everybody is read anew
+FORMAT = f"permgate index 2 {sys.byteorder} {SHAPE}"  # after a migration everybody is read anew
 SEAL_SIZE = 32
 LENGTH_SIZE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everybody at a revision. `hash` is that of the audit entry; `owners` are those whom contracts named."""
+    """Everybody at a state of the database. `owners` are those whom contracts named."""
 
-    revision: int
-    hash: str
+    mark: Mark
     owners: frozenset[str]
     signatures: Sequence[tuple[Any, ...]]
     people: Everybody
@@ -40,7 +40,7 @@ def write_snapshot(path: Path, snapshot: Snapshot, key: bytes) -> None:
     """Puts a snapshot in the place of the one that is there; raises `OSError`, and that one stays."""
     sections = snapshot.people.dump()
     head = json.dumps({
-        "format": FORMAT, "revision": snapshot.revision, "hash": snapshot.hash, "owners": sorted(snapshot.owners),
+        "format": FORMAT, "mark": snapshot.mark, "owners": sorted(snapshot.owners),
         "signatures": snapshot.signatures, "sections": [len(section) for section in sections],
     }, default=_write_moment).encode()  # fmt: skip
     parts = [len(head).to_bytes(LENGTH_SIZE), head, *sections]
@@ -77,7 +77,7 @@ def read_snapshot(path: Path, key: bytes) -> Snapshot | None:
         sections.append(bytes(content[end : end + length]))
         end += length
     return Snapshot(
-        revision=head["revision"], hash=head["hash"], owners=frozenset(head["owners"]),
+        mark=Mark(*head["mark"]), owners=frozenset(head["owners"]),
         signatures=[tuple(said) for said in head["signatures"]], people=Everybody.load(sections),
     )  # fmt: skip
 

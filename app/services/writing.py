@@ -223,8 +223,10 @@ async def _transact(
     action: str,
     options: WriteOptions,
 ) -> Written:
-    revision = await unit.audit.find_last_revision()
-    reading = Reading(services, unit, revision=revision, caller=caller)
+    mark = await unit.audit.find_mark()
+    revision = mark.revision
+    services.index.note(revision)
+    reading = Reading(services, unit, revision=revision, mark=mark, caller=caller)
     try:
         key = None if options.idempotency is None else read_key(options.idempotency)
     except InvalidValue as refusal:

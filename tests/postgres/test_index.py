@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from app.db import sensor
 from app.db.notices import NoNotices
 from app.domain.callers import Caller
-from app.domain.holders import UserId, UserStatus
+from app.domain.holders import Role, UserId, UserStatus
 from app.domain.references import Ref
 from app.graphql.execution import Executor, Request
 from app.services import users
@@ -119,6 +120,57 @@ async def test_nobody_is_answered_from_before_what_was_seen(
     for asked in (Request(query=document, min_revision=revision), Request(query=document)):
         answer = await by.execute(_olga(world), await by.admit(_olga(world), asked))
         assert answer["data"] == {"check": {"allowed": True, "revision": str(revision)}}
+
+
+@pytest.mark.parametrize("by", ["token", "dry run", "feed"])
+async def test_nobody_is_answered_from_before_what_anything_of_this_process_has_seen(
+    world: Gateway, indexed: Services, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Looking up a token, a write that comes to nothing, and waiting for news: a notice would be late for all."""
+
+    async def tell_nobody(*_given: Any) -> None:
+        return None
+
+    monkeypatch.setattr("app.db.postgresql.tell", tell_nobody)
+    cleo, caller = Ref("id", world.ids["cleo"]), _olga(world)
+    _, secret = await world.issue_token("ana")
+    revision = await world.revision()
+    index, sensor_ = indexed.index, indexed.index._sensor
+    assert sensor_ is not None
+    async with asyncio.timeout(5):
+        await until(lambda: (known := index.current()) is not None and known.revision == revision)
+    monkeypatch.setattr("app.services.index.Indexes.catch_up", _never)
+    await _grant(world.services, caller, cleo, GrantItem(permission=MENU))
+    sensor_.confirm(revision, asked_at=monotonic())
+    assert index.current() is not None, "nobody has told"
+    match by:
+        case "token":
+            assert await authenticate(indexed, secret) is not None
+        case "dry run":
+            await users.set_user_status(indexed, caller, cleo, UserStatus.SUSPENDED, options=WriteOptions(dry_run=True))
+        case _:
+            await indexed.feed.wait(after=revision)
+    sensor_.confirm(revision, asked_at=monotonic())
+    assert index.current() is None
+
+
+async def test_a_database_that_is_set_back_and_goes_on_is_read_anew(world: Gateway, indexed: Services) -> None:
+    """A dump that is put back takes away what was given since; nobody is named by the log of which that is so."""
+    cleo, number = world.ids["cleo"], indexed.catalog.number_of[MENU]
+    await _grant(world.services, _olga(world), Ref("id", cleo), GrantItem(permission=MENU))
+    async with asyncio.timeout(5):
+        await until(
+            lambda: (index := indexed.index.current()) is not None and index.allows(cleo, number, world.clock())
+        )
+    before = indexed.index.current()
+    world.path.restore()  # type: ignore[union-attr]  # a database of a server
+    for step in range(3):
+        await world.plant([Role(id=world.new_id(Role), key=f"role{step}", display_name="another")])
+    async with asyncio.timeout(5):
+        await until(lambda: (index := indexed.index.current()) is not None and index is not before)
+    following = indexed.index.current()
+    assert following is not None
+    assert not following.allows(cleo, number, world.clock())
 
 
 async def _never(_indexes: Any) -> None:

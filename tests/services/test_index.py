@@ -3,9 +3,10 @@
 By default 10 histories of 12 steps; `-m deep` 100.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -309,6 +310,44 @@ async def test_of_a_file_that_is_gone_or_is_another_nothing_is_known(indexed: Ga
     indexed.path.unlink()
     aside.rename(indexed.path)
     assert index.current() is not None
+
+
+async def test_a_file_that_is_set_back_where_it_lies_and_goes_on_is_read_anew(
+    indexed: Gateway, other: Services, tmp_path: Path
+) -> None:
+    """Its revision is then that of the index, or a later one, and its history is another."""
+    if not isinstance(indexed.path, Path):
+        pytest.skip("a backup is put back into a file")
+    cleo, number = indexed.ids["cleo"], indexed.services.catalog.number_of[MENU]
+    aside, index = tmp_path / "aside.db", indexed.services.index
+    _copy_pages(indexed.path, aside)
+    for steps in (1, 3):
+        await _grant(other, _olga(indexed), Ref("id", cleo), GrantItem(permission=MENU))
+        await index.catch_up()
+        before = index.current()
+        assert before is not None
+        assert before.allows(cleo, number, indexed.clock())
+        async with indexed.services.reading() as reading:
+            await reading.load_world()
+
+        _copy_pages(aside, indexed.path)
+        for step in range(steps):
+            await indexed.plant([Role(id=indexed.new_id(Role), key=f"role{step}", display_name="another")])
+
+        assert index.current() is None
+        async with indexed.services.reading() as reading:
+            assert await reading.load_world() == await reading.unit.worlds.load_directory()
+        await index.catch_up()
+        following = index.current()
+        assert following is not None
+        assert following.revision - before.revision == steps // 3, "the same one, and a later one"
+        assert not following.allows(cleo, number, indexed.clock())
+
+
+def _copy_pages(source: Path, target: Path) -> None:
+    """Puts what is in a file into another, as restoring a backup does: the file stays the same one."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 async def test_a10_questions_that_differ_in_anything_are_answered_apart(indexed: Gateway) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import tables
 from app.db.mapping import read_audit_entry, read_part, read_stored_entry
 from app.db.repositories.reading import Reader, count
-from app.domain.audit import AuditEntry, is_about, read_changes
+from app.domain.audit import NO_MARK, AuditEntry, Mark, is_about, read_changes
 from app.domain.filters import AuditFilter
 from app.domain.paging import Page, Slice, cut_found
 from app.domain.verification import PartsCheck, StoredEntry
@@ -43,6 +43,19 @@ class Audit:
     async def find_last_revision(self) -> int:
         """The latest revision; 0 before the first."""
         return int(await self.reader.value(select(func.coalesce(func.max(ENTRIES.c.revision), 0))))
+
+    async def find_mark(self) -> Mark:
+        """The state of the database: of the past, where it is that which is read."""
+        statement = select(ENTRIES.c.revision, ENTRIES.c.hash).where(self._known())
+        rows = await self.reader.tuples(statement.order_by(ENTRIES.c.revision.desc()).limit(1))
+        return Mark(rows[0][0], rows[0][1]) if rows else NO_MARK
+
+    async def has(self, mark: Mark) -> bool:
+        """Whether a state is one that this database was in: it has gone on from there, or is there still."""
+        if mark == NO_MARK:
+            return True
+        statement = select(ENTRIES.c.hash).where(ENTRIES.c.revision == mark.revision)
+        return bool(await self.reader.value(statement) == mark.hash)
 
     async def find(self, revisions: list[int]) -> list[AuditEntry]:
         statement = select(ENTRIES).where(ENTRIES.c.revision.in_(revisions), self._known())

@@ -189,7 +189,8 @@ async def _apply_under_lock(application: _Application, unit: WritingUnit) -> Syn
         return SyncAnswer(run=done)
     if not application.stale:
         services = application.services
-        reading = Reading(services, unit, revision=await unit.audit.find_last_revision(), caller=application.caller)
+        mark = await unit.audit.find_mark()
+        reading = Reading(services, unit, revision=mark.revision, mark=mark, caller=application.caller)
         draft = await _work_out(application, reading)
         if draft is not None:
             return await _write(application, unit, reading, draft)
