@@ -2,7 +2,7 @@
 
 What the decision sees of a person is whether they are active, whether they own the account, and their rows but for who
 made them, when and why. So a profile is `Profile`: flags, and the numbers of the kinds of rows (`say the same`) that
-they have, sorted. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it, and
+they have, in one order. Of a person who owns a contract the decision sees who they are as well: `self_id` tells it, and
 whoever stands in for them owns the contract.
 
 `Standings` answers for profiles at one state of roles, teams and contracts. Many of them differ in what does not count:
@@ -29,7 +29,7 @@ from app.domain.world import HolderRows, World
 
 K = TypeVar("K")
 V = TypeVar("V")
-Profile = tuple[int, ...]  # flags, then the numbers of its rows, ascending
+Profile = tuple[int, ...]  # flags, then the numbers of its rows: those of a kind together, and ascending
 Ranked = tuple[bytes, datetime, datetime | None]  # levels, since when, and until when they are those
 OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew

@@ -19,7 +19,6 @@ from time import monotonic, thread_time
 from typing import Generic, TypeVar
 
 from app.db.repositories.profiles import Signatures
-from app.db.repositories.worlds import pausing_collection
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.audit import Mark
@@ -367,10 +366,9 @@ class Indexes:
 
     async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of everybody's rows."""
-        with pausing_collection():
-            directory = await unit.worlds.load_directory()
-            people = People.of(await unit.profiles.load(None, self._signatures, _owners(directory)))
-            return RightsIndex(mark, program, people, self._make_standings(program, directory))
+        directory = await unit.worlds.load_directory()
+        people = People(await unit.profiles.load_everybody(self._signatures, _owners(directory)))
+        return RightsIndex(mark, program, people, self._make_standings(program, directory))
 
     async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of a snapshot and of what the log names since."""
@@ -399,7 +397,7 @@ class Indexes:
         """Everybody, those touched as they are now."""
         owners = _owners(directory)
         if len(touched) > MOST_LOADED:
-            return People.of(await unit.profiles.load(None, self._signatures, owners))
+            return People(await unit.profiles.load_everybody(self._signatures, owners))
         loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, owners)}
         return people.changed({user: loaded.get(UserId(user)) for user in touched})
 

@@ -22,7 +22,7 @@ from app.settings import Limits
 from app.web.admission import Admission
 from tests.factories import Clock, Gateway, Template, open_copy, select
 from tests.postgres.test_notices import TERMINATE, until
-from tests.services.test_index import MENU, _grant, _olga
+from tests.services.test_index import MENU, _grant, _olga, read_in_blocks
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ async def test_it_says_what_the_database_says(world: Gateway, indexed: Services)
                 assert standing is not None
                 subject = standing.subject.__class__(user=user)
                 assert standing.effective == evaluation.effective(subject)
+
+
+async def test_everybody_is_read_in_blocks_as_one_by_one(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.db.repositories.profiles.IN_A_BLOCK", 2)
+    await read_in_blocks(world.services)
 
 
 async def test_what_another_process_commits_is_known_within_a_second(world: Gateway, indexed: Services) -> None:

@@ -6,8 +6,8 @@ By default 10 histories of 12 steps; `-m deep` 100.
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from app.db.engine import _DAMAGED
+from app.db.repositories.profiles import Signatures
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
 from app.domain.decisions import Decision
 from app.domain.errors import Refused
-from app.domain.holders import Assignment, Grant, Role, UserId, UserStatus
+from app.domain.holders import AnyRow, Assignment, Grant, Role, UserId, UserStatus
 from app.domain.paging import Slice
+from app.domain.people import People
 from app.domain.references import Ref
 from app.domain.rights import Subject
 from app.domain.values import Switch
@@ -151,6 +153,43 @@ async def _compare_holders(
     with _setting_aside(reading.services):
         assert await ask() == by_index
     answered["holders"] += reading.find_index() is index
+
+
+async def read_in_blocks(services: Services) -> None:
+    """Reads everybody a few at a time, and then the same people by their ids."""
+    signatures = Signatures()
+    async with services.reading() as reading:
+        world = await reading.load_world(None)
+        owners = {contract.owner for contract in world.contracts.values()}
+        people = People(await reading.unit.profiles.load_everybody(signatures, owners))
+        everybody = {person.id: person for person in people}
+        listed = await reading.unit.profiles.load(everybody.keys(), signatures, owners)
+        assert {person.id: person for person in listed} == everybody
+        assert everybody.keys() == world.users.keys()
+        assert await reading.unit.profiles.load(["usr_nobody"], signatures, owners) == []
+        for user, person in everybody.items():
+            told, known = signatures.read(services.catalog, person.profile), world.users[user]
+            assert (person.user_name, person.external_id) == (known.user_name, known.external_id)
+            assert told.self_id == (user if user in owners else None)
+            assert Counter(map(_say, told.rows)) == Counter(dict.fromkeys(map(_say, world.rows_of(user)), 1))
+
+
+def _say(row: AnyRow) -> Any:
+    """What a row says but for whose it is, who made it, when and why."""
+    unsaid = {"id", "source", "reason", "actor", "created_at", "revision", "holder", "user"}
+    return type(row), *(getattr(row, field.name) for field in fields(row) if field.name not in unsaid)
+
+
+async def test_everybody_is_read_in_blocks_as_one_by_one(
+    stocked_template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.repositories.profiles.IN_A_BLOCK", 2)
+    history = await begin_history(stocked_template, tmp_path, 3)
+    for _ in range(2 * STEPS):
+        with suppress(Refused):
+            await history.step()
+    await read_in_blocks(history.services)
+    await history.services.close()
 
 
 # ---------------------------------------------------------------------- never behind

@@ -47,8 +47,8 @@ class Audit:
     async def find_mark(self) -> Mark:
         """The state of the database: of the past, where it is that which is read."""
         statement = select(ENTRIES.c.revision, ENTRIES.c.hash).where(self._known())
-        rows = await self.reader.tuples(statement.order_by(ENTRIES.c.revision.desc()).limit(1))
-        return Mark(rows[0][0], rows[0][1]) if rows else NO_MARK
+        rows = await self.reader.rows(statement.order_by(ENTRIES.c.revision.desc()).limit(1))
+        return Mark(rows[0]["revision"], rows[0]["hash"]) if rows else NO_MARK
 
     async def has(self, mark: Mark) -> bool:
         """Whether a state is one that this database was in: it has gone on from there, or is there still."""
