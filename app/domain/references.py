@@ -17,4 +17,9 @@ class Ref:
     @staticmethod
     def of(attribute: Attribute, value: str) -> "Ref":
         """A reference in the form in which names are kept."""
-        return Ref(attribute, value if value.isascii() else unicodedata.normalize("NFC", value))
+        return Ref(attribute, normalize(value))
+
+
+def normalize(name: str) -> str:
+    """A name in the form in which names are kept (NFC)."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -50,6 +50,7 @@ from app.graphql.policy import OPEN, Policy, Trust, find_introspection
 from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.graphql.spliced import SPLICES
+from app.graphql.usual import Usual, read_usual
 from app.services.context import Services
 from app.services.index import RightsIndex
 from app.settings import Limits
@@ -122,6 +123,7 @@ class Document:
     is_long: bool  # it asks for something that takes as long as there is much of it
     plans: dict[int, Plan | None] = field(default_factory=dict)  # by the identity of an operation, once it is run
     chosen: dict[str | None, OperationDefinitionNode] = field(default_factory=dict)  # by the name that was asked for
+    usual: dict[str | None, Usual | None] = field(default_factory=dict)  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,16 @@ class Executor:
         if trusted:
             return self.prepare(text, may_introspect=may_introspect, trusted=True)
         return self._recall(text, may_introspect)
+
+    def recall_usual(self, request: Request, caller: Caller) -> Usual | None:
+        """The usual query that is asked, where it is one and its document is known. Raises `RequestFault`."""
+        document = self.recall_document(request, caller) if self.policy.compiled else None
+        if document is None:
+            return None
+        name = request.operation_name
+        if name not in document.usual:
+            document.usual[name] = read_usual(document.node, self.choose(document, name), document.costs)
+        return document.usual[name]
 
     def _find_text(self, request: Request, caller: Caller) -> tuple[str, bool]:
         """The text that a caller asks for, and whether it is that of a trusted document. Raises `RequestFault`."""

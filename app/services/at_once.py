@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.domain.callers import Caller
-from app.domain.catalog import Operation, Permission
+from app.domain.catalog import Group, Operation, Permission
 from app.domain.decisions import Decision, read_question
 from app.domain.errors import DomainError
 from app.domain.holders import ContractId, User, UserId
 from app.domain.profiles import Standing
-from app.domain.references import Ref
+from app.domain.references import Attribute, Ref
 from app.domain.values import Value
 from app.services.access import CheckAsked, Circumstances, EffectiveRight, describe_rights
 from app.services.index import RightsIndex, View
 from app.telemetry.requests import note_decisions
+
+Question = tuple[Attribute, str, str, Ref | None]
+"""Who is asked about, by which name in the form in which names are kept; the key of a node; in which contract."""
 
 
 def decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: datetime) -> Decision | None:
@@ -40,6 +43,30 @@ def decide_many(
         found.append(decision)
     allowed = sum(decision.allowed for decision in found)
     note_decisions(allowed=allowed, denied=len(found) - allowed)
+    return found
+
+
+def decide_plain(
+    index: RightsIndex, caller: Caller, questions: Sequence[Question], now: datetime
+) -> list[Decision] | None:
+    """The same of questions that have nothing more to them; whoever asks notes what was decided."""
+    view = index.view(caller.user, now)
+    if view is None:
+        return None
+    nodes, find, stand = index.catalog.nodes, index.people.find, index.standing
+    found: list[Decision] = []
+    for attribute, name, key, within in questions:
+        user, node, contract = find(attribute, name), nodes.get(key), None
+        if user is None or node is None or node.__class__ is Group or not view.sees_user(user):
+            return None
+        if within is not None:
+            contract = _find_contract(index, view, within)
+            if contract is None:
+                return None
+        standing = stand(user, contract, now) if view.sees_rights(user, contract) else None
+        if standing is None:
+            return None
+        found.append(standing.decide(node, None))  # type: ignore[arg-type]  # no group: see above
     return found
 
 

@@ -30,15 +30,22 @@ class Buckets:
         self._keep(key, level - amount, now)
         return 0.0
 
-    def drain(self, key: Hashable, amount: float) -> None:
-        """Takes what was used already, whether it is there or not."""
+    def drain(self, key: Hashable, amount: float) -> float:
+        """Takes what was used already, whether it is there or not, and gives what is left."""
+        now = self._clock()
+        level = self._find(key, now) - amount
         if amount:
-            now = self._clock()
-            self._keep(key, self._find(key, now) - amount, now)
+            self._keep(key, level, now)
+        return level
 
     def give_back(self, key: Hashable, amount: float) -> None:
         """Puts back what was taken and not used."""
         self.drain(key, -amount)
+
+    def has(self, key: Hashable, amount: float) -> bool:
+        """Whether an amount is there."""
+        found = self._levels.get(key)
+        return amount <= (self.capacity if found is None else found[0]) or amount <= self.look(key)
 
     def look(self, key: Hashable) -> float:
         """How much there is; less than nothing where more was used than there was."""

@@ -16,7 +16,7 @@ from app.domain.tokens import TokenRecord, digest_token, hash_token, mint_token
 from app.domain.wishes.asking import Faults
 from app.domain.wishes.users import UserAsked, wish_user
 from app.services.context import Services
-from app.services.index import RightsIndex
+from app.services.index import KnownCaller, RightsIndex
 
 MAX_CREDENTIAL = 8192  # characters: a JWT that lists groups and roles has some thousands; ours have 53
 
@@ -40,26 +40,26 @@ async def authenticate(services: Services, token: str) -> Caller | None:
             return None
         if index is not None and services.index.current() is index:  # nothing was committed since it was looked up
             index.callers.keep(digest, found)
-    return _admit(services, *found)
+    return _admit(services, found, services.clock())
 
 
-def recall_caller(services: Services, token: str, index: RightsIndex) -> Caller | None:
+def recall_caller(services: Services, token: str, index: RightsIndex, now: datetime) -> Caller | None:
     """The caller to whom a token of ours belongs, where the latest index knows that; None says nothing."""
     found = index.callers.get(hash_token(token)) if len(token) <= MAX_CREDENTIAL else None
-    return None if found is None else _admit(services, *found)
+    return None if found is None else _admit(services, found, now)
 
 
-def _admit(services: Services, record: TokenRecord, user: User) -> Caller | None:
+def _admit(services: Services, known: KnownCaller, now: datetime) -> Caller | None:
     """The caller with a token; None where it has expired."""
-    now = services.clock()
-    if not record.is_good(now):
+    token = known.token
+    if not token.is_good(now):
         return None
-    if services.uses.is_worth_noting(record, now):
-        services.uses.note(record.id, now)
-    return _make_caller(user, token=record.id, expires_at=record.expires_at)
+    if services.uses.is_worth_noting(token, now):
+        services.uses.note(token.id, now)
+    return known.caller
 
 
-async def _find_token(services: Services, digest: str) -> tuple[TokenRecord, User] | None:
+async def _find_token(services: Services, digest: str) -> KnownCaller | None:
     """The token of a digest, and the active user whose it is."""
     async with services.database.reading(services.catalog) as unit:
         await services.index.see(unit)
@@ -67,7 +67,9 @@ async def _find_token(services: Services, digest: str) -> tuple[TokenRecord, Use
         if record is None or not record.has_digest(digest) or not record.is_good(services.clock()):
             return None
         users = await unit.users.find_by("id", [record.user])
-    return (record, users[0]) if users and users[0].status is UserStatus.ACTIVE else None
+    if not users or users[0].status is not UserStatus.ACTIVE:
+        return None
+    return KnownCaller(record, _make_caller(users[0], token=record.id, expires_at=record.expires_at))
 
 
 async def _authenticate_assertion(services: Services, token: str) -> Caller | None:

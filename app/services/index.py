@@ -16,14 +16,14 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from time import monotonic, thread_time
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from app.db.repositories.profiles import Signatures
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.audit import Mark
 from app.domain.authority import Authority
-from app.domain.callers import Right
+from app.domain.callers import Caller, Right
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
@@ -66,6 +66,13 @@ class Room(Generic[V], dict[str, V]):
         return value
 
 
+class KnownCaller(NamedTuple):
+    """A token of ours that was good when it was read, and whose it is."""
+
+    token: TokenRecord
+    caller: Caller
+
+
 class RightsIndex:
     """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
 
@@ -87,7 +94,7 @@ class RightsIndex:
         self.people = people
         self.standings = standings
         self.records: Room[User] = Room(RECORDS_KEPT)
-        self.callers: Room[tuple[TokenRecord, User]] = Room(CALLERS_KEPT)
+        self.callers: Room[KnownCaller] = Room(CALLERS_KEPT)
         self._views: Room[View] = Room(VIEWS_KEPT)
         self._kinds: dict[ContractId | None, Kinds] = {}
 
@@ -95,7 +102,7 @@ class RightsIndex:
         """The index of a later state, up to which nothing was done to anybody but those touched."""
         following = RightsIndex(mark, self.program, people, standings)
         following.records.update({user: kept for user, kept in self.records.items() if user not in touched})
-        following.callers.update({key: kept for key, kept in self.callers.items() if kept[1].id not in touched})
+        following.callers.update({key: kept for key, kept in self.callers.items() if kept.caller.user not in touched})
         if standings is self.standings:
             if people.packed is self.people.packed:
                 following._kinds = self._kinds

@@ -51,7 +51,7 @@ class Turns:
 
     def take_now(self, key: Hashable) -> bool:
         """Takes a turn if one is free; who is given one gives it back."""
-        if not self._is_free_for(key):
+        if not self.is_free_for(key):
             return False
         self.taken += 1
         self._taken[key] = self._taken.get(key, 0) + 1
@@ -71,7 +71,8 @@ class Turns:
                 called.set_result(None)
                 return
 
-    def _is_free_for(self, key: Hashable) -> bool:
+    def is_free_for(self, key: Hashable) -> bool:
+        """Whether `take_now` would give a turn."""
         return self.taken < self.most and self._taken.get(key, 0) < self.most_of_one
 
     async def _wait(self, key: Hashable) -> None:

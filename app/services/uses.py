@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.db.unit_of_work import Database
-from app.domain.tokens import TokenRecord
+from app.domain.tokens import USE_PRECISION, TokenRecord
 from app.telemetry import log
 
 
@@ -25,7 +25,8 @@ class Uses:
 
     def is_worth_noting(self, token: TokenRecord, at: datetime) -> bool:
         """Whether a use is to be noted, by the last one that is known."""
-        return (self.recall(token) if token.id in self._noted else token).is_worth_noting(at)
+        noted = self._noted.get(token.id)
+        return token.is_worth_noting(at) and (noted is None or at - noted >= USE_PRECISION)
 
     def note(self, token: str, at: datetime) -> None:
         """Notes that a token was used."""

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 import orjson
@@ -96,6 +96,7 @@ class LineWriter(logging.Handler):
         self.dropped = 0
         self._descriptor = descriptor
         self._queued = queued
+        self._second = (0, "")
         self._lines: SimpleQueue[bytes | Event | None] = SimpleQueue()
         # Not joined at exit: it may wait for its reader for ever. Nor is it Python's buffer that it would hold then.
         self._held = b""  # what found no place beside other lines, for the thread
@@ -111,12 +112,18 @@ class LineWriter(logging.Handler):
     def write_fields(self, event: str, fields: dict[str, object]) -> None:
         """What `emit` does for a record of level `info`, in a tenth of the time: fields are of texts and numbers."""
         try:
-            at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            content = {"at": at, "level": "info", "event": event} | fields
+            content = {"at": self._tell_time(time()), "level": "info", "event": event, **fields}
             line = orjson.dumps(content)
             self._queue((line if line.isascii() else json.dumps(content).encode()) + b"\n")
         except Exception:  # see above
             self._drop()
+
+    def _tell_time(self, now: float) -> str:
+        """A moment as `isoformat` writes it, of which all but the last digits is the same for a second."""
+        second = int(now)
+        if second != self._second[0]:
+            self._second = second, datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+        return f"{self._second[1]}.{int((now - second) * 1000):03}+00:00"
 
     def _queue(self, line: bytes) -> None:
         if self._lines.qsize() < self._queued:

@@ -65,7 +65,12 @@ def note_operation(kind: str, name: str | None) -> None:
     """Notes what is asked: `query`, `mutation` or `subscription`, and the operation's name in the document."""
     note = current_note()
     note.kind = kind
-    note.operation = None if name is None else name[:MAX_NAME]
+    note.operation = name_operation(name)
+
+
+def name_operation(name: str | None) -> str | None:
+    """What is told of an operation's name."""
+    return None if name is None else name[:MAX_NAME]
 
 
 def note_decisions(*, allowed: int, denied: int) -> None:
@@ -108,9 +113,20 @@ class observing:  # noqa: N801  # read as `with observing(note)`
             _current.reset(self._token)
             seconds = perf_counter() - self._begun
             IN_PROGRESS.dec()
-            count_request(note.kind, note.status, seconds)
-            if access.isEnabledFor(logging.INFO) and not (note.is_quiet and note.status == "200"):
-                _write(_describe(note, seconds))
+            _tell(note, seconds)
+
+
+def finish(note: Note, seconds: float) -> None:
+    """Counts a request that was answered in one go, and what was decided, and tells of it in the access log."""
+    count_decisions(allowed=note.allowed, denied=note.denied)
+    _tell(note, seconds)
+
+
+def _tell(note: Note, seconds: float) -> None:
+    """Counts a request, and tells of it in the access log."""
+    count_request(note.kind, note.status, seconds)
+    if access.isEnabledFor(logging.INFO) and not (note.is_quiet and note.status == "200"):
+        _write(_describe(note, seconds))
 
 
 def _write(fields: dict[str, object]) -> None:
@@ -125,11 +141,15 @@ def _write(fields: dict[str, object]) -> None:
 
 
 def _describe(note: Note, seconds: float) -> dict[str, object]:
-    told = note.identify() | {"kind": note.kind, "status": note.status, "ms": round(seconds * 1000, 2)}
+    told: dict[str, object] = {
+        "request": note.request_id, "kind": note.kind, "status": note.status, "ms": round(seconds * 1000, 2)
+    }  # fmt: skip
+    if note.request_id is None:
+        del told["request"]
     if note.operation is not None:
         told["operation"] = note.operation
     if note.actor is not None:
         told["actor"] = note.actor
     if note.allowed or note.denied:
-        told |= {"allowed": note.allowed, "denied": note.denied}
+        told["allowed"], told["denied"] = note.allowed, note.denied
     return told

@@ -170,6 +170,14 @@ class Admission:
             async with self._uploads.take(caller.user):
                 yield
 
+    def may_answer(self, caller: Caller, cost: int) -> bool:
+        """Whether what costs so much may be answered now, in one go: it is paid for by `settle`."""
+        return self._budgets.has(caller.user, cost) and self._places[OperationType.QUERY].is_free_for(caller.user)
+
+    def settle(self, caller: Caller, cost: int) -> int:
+        """Takes from a budget what was used up of it, and says how much there is left."""
+        return max(0, int(self._budgets.drain(caller.user, cost)))
+
     def charge(self, caller: Caller, cost: int) -> None:
         """Takes what was used already, or is about to be, from the budget of a caller, whether it is there or not."""
         self._budgets.drain(caller.user, cost)

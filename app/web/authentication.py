@@ -38,7 +38,7 @@ async def authenticate_head(
     `hear` is asked before the database is, where that has to be. `index`: the latest one, in which tokens are known.
     """
     token = read_token(authorization)
-    caller = None if index is None else recall_caller(services, token, index)
+    caller = None if index is None else recall_caller(services, token, index, services.clock())
     if caller is None:
         if hear is not None:
             await hear()

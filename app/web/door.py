@@ -1,7 +1,7 @@
 """The short way to GraphQL: a POST to its address does not pass through Starlette's router.
 
-Whatever comes this way is observed as everything else is, and answered by the very endpoint that the router would have
-found: there is one of it. What is left out is finding it.
+What is a usual question is answered by the short cut. Whatever else comes this way is observed as everything is, and
+answered by the very endpoint that the router would have found: there is one of it. What is left out is finding it.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.web.lifecycle import Lifecycle
 from app.web.middleware import Observation
 from app.web.routes import GRAPHQL, GraphQLEndpoint
+from app.web.shortcut import Shortcut
 
 
 class Gateway(Starlette):
@@ -32,7 +33,8 @@ class Gateway(Starlette):
         self.router.routes += routes
         for route in routes:
             if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint):
-                self._door = Observation(route.endpoint, self._lifecycle)
+                observed = Observation(route.endpoint, self._lifecycle)
+                self._door = Shortcut(route.endpoint, self._lifecycle, observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (

@@ -81,6 +81,7 @@ class GraphQLEndpoint:
         self.services = services
         self.admission = admission
         self.connections = connections
+        self.limits = admission.limits
         self._looked: tuple[RightsIndex | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +105,7 @@ class GraphQLEndpoint:
             # A small body is there already, or nearly. A large one has to wait until it is known whose it is.
             body = await receive_all(receive, head.content_length, limits) if head.is_small(limits) else None
             hear = None if is_post and body is None else hearing
-            index = self._find_index()
+            index = self.find_index()
             caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear, index=index)
             if is_post:
                 check_post(head)
@@ -133,7 +134,7 @@ class GraphQLEndpoint:
         status = find_status(answer)
         return write_answer(answer, media_type, status=status, headers=LATER if status == 503 else None)
 
-    def _find_index(self) -> RightsIndex | None:
+    def find_index(self) -> RightsIndex | None:
         """The index of the latest revision, looked for once for all requests that have come by now.
 
         Those that come later are taken up by the event loop after it has forgotten what was found.
