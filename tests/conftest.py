@@ -1,12 +1,21 @@
 """What every test may ask for: a gateway over a database file of its own, and its parts."""
 
 import gc
+import os
+import sys
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from httpx._transports import default as httpx_transports
+
+# A run starts a hundred processes. Each would compile the program anew, and each worker all tests as well, where Python
+# is told to keep nothing that it compiled: a tenth of the whole run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+gc.disable()  # until all is loaded: nothing of that is garbage
 
 pytest.register_assert_rewrite("tests.factories")
 
@@ -32,6 +41,7 @@ def pytest_collection_finish() -> None:
     """All that is loaded by now stays to the end: whoever looks for garbage need not go through it each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -145,14 +145,14 @@ def copy_services(template: Template, path: Path, clock: Callable[[], datetime])
 def open_copy(template: Template, path: Place, clock: Callable[[], datetime]) -> Services:
     """Services over a copy that is there already, maybe beside others."""
     database = Database(address_of(path))
-    _share_compiled_statements(database)
+    share_compiled_statements(database)
     return Services(database, template.program, cursor_key=CURSOR_KEY, clock=clock)
 
 
 _ENGINES: dict[str, Engine] = {}  # the first of the process that was connected, for each kind of database
 
 
-def _share_compiled_statements(database: Database) -> None:
+def share_compiled_statements(database: Database) -> None:
     """Statements that were compiled for one database serve the next: a third of the time of most tests.
 
     What has been compiled is kept by dialect, so that is shared as well; both are the same for every SQLite file, and

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
@@ -25,41 +26,40 @@ from tests.doors.door import Door
 from tests.doors.engine import EngineDoor
 from tests.doors.http import HttpDoor
 from tests.doors.services import ServicesDoor, read_world
-from tests.factories import executor
+from tests.factories import executor, share_compiled_statements
 
 
 @dataclass(frozen=True)
 class Opened:
     """A copy of the world of a case file in use, at a moment that stands still."""
 
-    file: CaseFile
-    at: datetime
     services: ServicesDoor
     http: HttpDoor
 
+    async def close(self) -> None:
+        """Closes what was opened."""
+        await self.http.client.aclose()
+        await self.services.services.database.close()
+
 
 class Shelf:
-    """Databases made once for a process: the empty one, one with the world of each case file, and one to work in.
+    """Databases made once for a process: the empty one, one with the world of each case file, and copies to work in.
 
-    A case works in a copy, always at one place and through one engine, which remembers the statements it has compiled.
-    The copy is left to the next case where that is of the same file and moment, and this one has written nothing.
-    All of it belongs to one event loop.
+    A copy is left to the next case of the same file and moment where this one has written nothing; of each there is
+    one at most. Their engines share the statements they have compiled. All of it belongs to one event loop.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / "case.db"
-        self._database = Database(f"sqlite+aiosqlite:///{self._path}")
         self._tokens: dict[str, str] = {}
         self._worlds: dict[str, World] = {}
-        self._opened: Opened | None = None
+        self._opened: dict[tuple[str, datetime], Opened] = {}
+        self._places = count()
 
     async def close(self) -> None:
         """Closes what was opened."""
-        if self._opened is not None:
-            await self._opened.http.client.aclose()
-            self._opened = None
-        await self._database.close()  # its connections: the engine opens others for the next copy
+        while self._opened:
+            await self._opened.popitem()[1].close()
 
     @asynccontextmanager
     async def open_door(self, name: str, file: CaseFile, at: datetime) -> AsyncIterator[Door]:
@@ -67,17 +67,17 @@ class Shelf:
         if name == "engine":
             yield EngineDoor(file, at)
             return
-        opened = self._opened
-        if opened is None or (opened.file.name, opened.at) != (file.name, at):
-            await self.close()
-            opened = self._opened = await self._open(file, at)
+        key = file.name, at
+        opened = self._opened.pop(key, None) or await self._open(file, at)
         try:
             yield opened.services if name == "services" else opened.http
         except BaseException:
-            await self.close()  # nobody knows what it left
+            await opened.close()  # nobody knows what it left
             raise
         if opened.services.has_written:
-            await self.close()
+            await opened.close()
+        else:
+            self._opened[key] = opened
 
     async def _open(self, file: CaseFile, at: datetime) -> Opened:
         """The doors to a fresh copy of the world of a case file."""
@@ -90,19 +90,27 @@ class Shelf:
             transport = httpx.ASGITransport(app=create_app(services, Settings()))
         headers = {"authorization": f"Bearer {self._tokens[file.name]}"}
         client = httpx.AsyncClient(transport=transport, base_url="http://cases", headers=headers)
-        return Opened(file, at, below, HttpDoor(below, client))
+        return Opened(below, HttpDoor(below, client))
 
     def _copy(self, path: Path, file: CaseFile, at: datetime) -> Services:
         """The services over a copy of a database, with the catalog of a case file."""
-        shutil.copyfile(path, self._path)
-        return Services(self._database, file.program(), cursor_key=b"the key of the cases", clock=lambda: at)
+        database = self._database()
+        shutil.copyfile(path, path_of(database))
+        return Services(database, file.program(), cursor_key=b"the key of the cases", clock=lambda: at)
+
+    def _database(self) -> Database:
+        """A database at a place of its own, where nothing is yet."""
+        database = Database(f"sqlite+aiosqlite:///{self.folder / f'copy-{next(self._places)}.db'}")
+        share_compiled_statements(database)
+        return database
 
     async def _empty(self) -> Path:
         path = self.folder / "empty.db"
         if not path.exists():
-            await migrate(self._database)
-            await self._database.close()
-            shutil.copyfile(self._path, path)
+            database = self._database()
+            await migrate(database)
+            await database.close()
+            path_of(database).rename(path)
         return path
 
     async def _world(self, file: CaseFile) -> Path:
@@ -113,10 +121,15 @@ class Shelf:
             await write_world(services, file)
             _, token = await issue_token(services, "the case", file.caller, label="case", expires_at=None)
             self._worlds[file.name] = await read_world(services)
-            await self._database.close()
-            shutil.copyfile(self._path, path)
+            await services.database.close()
+            path_of(services.database).rename(path)
             self._tokens[file.name] = token
         return path
+
+
+def path_of(database: Database) -> Path:
+    """The file of a database."""
+    return Path(str(database.engine.url.database))
 
 
 async def write_world(services: Services, file: CaseFile) -> None:
