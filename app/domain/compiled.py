@@ -174,7 +174,9 @@ class Program:
 
     def join(self, left: Holding, right: Holding) -> Holding:
         if not right.beside:
-            return Holding(left.bits | right.bits, left.beside) if right.bits else left
+            return Holding(left.bits | right.bits, left.beside) if right.bits & ~left.bits else left
+        if not left.bits and not left.beside:
+            return right
         merged = dict(left.beside)
         for number, value in right.beside.items():
             merged[number] = self.types[number].join(merged[number], value) if number in merged else value
@@ -225,21 +227,22 @@ class Program:
             value_type = self.types[number]
             if not value_type.at_least(holding.beside.get(number, value_type.bottom), asked):
                 return False
+        if not condition.any_of:
+            return True
         return all(any(self.holds(option, holding, atoms) for option in group) for group in condition.any_of)
 
     def settle(self, holding: Holding, atoms: int) -> Holding:
         """The largest values whose enforced requirements hold on the values that are left: one topological pass."""
-        bits, beside = holding.bits, holding.beside
         for step in self.steps:
             if step.trigger:
-                if bits & step.trigger and not self.holds(step.condition, Holding(bits, beside), atoms):
-                    bits &= ~step.clear
-            elif step.number in beside and not self.holds(step.condition, Holding(bits, beside), atoms):
+                if holding.bits & step.trigger and not self.holds(step.condition, holding, atoms):
+                    holding = Holding(holding.bits & ~step.clear, holding.beside)
+            elif step.number in holding.beside and not self.holds(step.condition, holding, atoms):
                 value_type = self.types[step.number]
-                value, threshold = beside[step.number], step.applies_from
+                value, threshold = holding.beside[step.number], step.applies_from
                 left = value_type.bottom if threshold is None else value_type.cap_below(value, threshold)
-                beside = self._with(beside, step.number, left)
-        return Holding(bits, beside)
+                holding = Holding(holding.bits, self._with(holding.beside, step.number, left))
+        return holding
 
     # ------------------------------------------------------------------ polarity
 

@@ -190,7 +190,8 @@ class Evaluation:
                 bits |= given.bits
                 if given.beside:
                     held = program.join(held, given)
-        held = program.join(held, Holding(bits))
+        if bits:
+            held = program.join(held, Holding(bits))
         for assignment in rows.assignments:
             if assignment.counts(self.contract_id, self.at):
                 held = program.join(held, self.value_of_role(assignment.role))

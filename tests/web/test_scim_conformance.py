@@ -7,9 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scim2_client.engines.wsgi import WSGISCIMClient
-from scim2_tester import check_server
-
 from tests.factories import Gateway
 
 KNOWN = {
@@ -27,6 +24,9 @@ KNOWN = {
 
 
 async def test_scim2_tester_finds_nothing_but_what_we_do_on_purpose(world: Gateway) -> None:
+    from scim2_client.engines.wsgi import WSGISCIMClient  # takes a second, of every process that collects the tests
+    from scim2_tester import check_server
+
     loop = asyncio.get_running_loop()
 
     def bridge(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

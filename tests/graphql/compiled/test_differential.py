@@ -38,7 +38,7 @@ from tests.graphql.compiled.judging import run_core, run_plan, settle
 
 DRESSINGS = 80  # of a document: writing one anew takes longer than all of these together
 DEEP_DOCUMENTS = int(os.environ.get("DEEP_DOCUMENTS", "1000000"))
-BATCH = 25  # documents that are written at once
+BATCH = 25  # documents that are written at once, at most
 WORDS = {
     "String": ["x", "ana"], "ID": ["u-1"], "Int": [1, 5], "DateTime": ["2026-11-27T12:00:00Z"], "Revision": ["1", "99"],
 }  # fmt: skip
@@ -49,14 +49,14 @@ RULES = [
 ]  # that may be broken
 
 
-def write_documents() -> Iterator[DocumentNode]:
-    """Queries that the schema allows, without end."""
+def write_documents(batch: int) -> Iterator[DocumentNode]:
+    """Queries that the schema allows, without end; so many are written at once."""
     scalars = {name: values.map(nodes.String) for name, values in SCALARS.items()}
     kind = hypothesis_graphql.queries(public_schema(), custom_scalars=scalars, print_ast=lambda node: node)  # type: ignore[arg-type, return-value]
     found: list[DocumentNode] = []
 
     @settings(
-        max_examples=BATCH, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=batch, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=tuple(HealthCheck),
     )  # fmt: skip
     @given(kind)
@@ -114,7 +114,7 @@ class Judge:
 async def judge_many(count: int, *, only_data: bool = False) -> dict[str, int]:
     with fakes().installed():
         judge = Judge(Compiler(fakes().schema))
-        for document in write_documents():
+        for document in write_documents(min(BATCH, count // DRESSINGS + 1)):
             if judge.seen["documents"] >= count:
                 break
             chance = Random(hash(print_ast(document)))
