@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
-from operator import attrgetter
+from operator import attrgetter, ne
 from typing import Any, cast
 
 from sqlalchemy import RowMapping
@@ -203,13 +203,13 @@ _WRITERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def read_audit_entry(row: Values) -> AuditEntry:
-    """An entry; of one whose changes are in parts there is what its row says of them."""
+def read_audit_entry(row: Values, at: datetime | None = None) -> AuditEntry:
+    """An entry; of one whose changes are in parts there is what its row says of them. `at`: its time, if known."""
     parts = None
     if row["parts_digest"] is not None:
         parts = Parts(total=row["changes_total"], digest=row["parts_digest"], scope=row["scope"])
     return AuditEntry(
-        revision=row["revision"], at=row["at"], actor=row["actor"], actor_id=row["actor_id"], source=row["source"],
+    """An entry; of one in parts there is what its row says of them. `at`: its time, where that is known already."""
         action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
         changes=read_changes(row["changes"]), previous_hash=row["previous_hash"], hash=row["hash"], parts=parts,
     )  # fmt: skip
@@ -237,26 +237,35 @@ def read_stored_entry(row: Values, named: frozenset[str], *, has_parts: bool = F
     try:
         at = row["at"]
         moment = at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
-        entry = read_audit_entry({**row, "at": moment})
-        written = columns_of_entry(entry)
+        entry = read_audit_entry(row, moment)
+        written = _derive_columns(entry)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return StoredEntry(revision=revision, entry=None, fault="it cannot be read", named=named)
     if isinstance(at, str):  # as SQLite keeps a time
         written["at"] = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-    for name, value in written.items():
-        if row[name] != value or isinstance(row[name], bytes):
-            return StoredEntry(
-                revision=revision, entry=entry, fault=f"its column `{name}` is not as it was written", named=named
-            )
+    # But for what is derived, the entry has what is in the row.
+    if bytes in map(type, row.values()) or any(map(ne, map(row.__getitem__, written), written.values())):
+        name = next(name for name, one in row.items() if type(one) is bytes or one != written.get(name, one))
+        return StoredEntry(
+            revision=revision, entry=entry, fault=f"its column `{name}` is not as it was written", named=named
+        )
     return StoredEntry(revision=revision, entry=entry, named=named, has_parts=has_parts)
 
 
+_PLAIN = tuple(field.name for field in fields(AuditEntry) if field.name not in {"subjects", "changes", "parts"})
+
+
 def columns_of_entry(entry: AuditEntry) -> dict[str, Any]:
-    columns = {field.name: getattr(entry, field.name) for field in fields(entry) if field.name != "parts"}
-    columns["scope"] = scope_of(entry)
+    return {name: getattr(entry, name) for name in _PLAIN} | _derive_columns(entry)
+
+
+def _derive_columns(entry: AuditEntry) -> dict[str, Any]:
+    """The columns that are not what the entry has under their name, but for the time, which each database keeps so."""
     is_whole = entry.parts is None
-    columns["changes_total"] = None if entry.parts is None else entry.parts.total
-    columns["parts_digest"] = None if entry.parts is None else entry.parts.digest
-    columns["subjects"] = json.dumps(list(entry.subjects)) if is_whole else "[]"
-    columns["changes"] = write_changes(entry.changes) if is_whole else "[]"
-    return columns
+    return {
+        "scope": scope_of(entry),
+        "changes_total": None if entry.parts is None else entry.parts.total,
+        "parts_digest": None if entry.parts is None else entry.parts.digest,
+        "subjects": json.dumps(list(entry.subjects)) if is_whole else "[]",
+        "changes": write_changes(entry.changes) if is_whole else "[]",
+    }

@@ -42,7 +42,6 @@ _ON_HOLDERS = frozenset(
 )  # the actions on rows that hang on a holder, whatever contract they are scoped to
 FIRST_HASH = "0" * 64  # what stands before the first entry
 PART_SIZE = 1000  # changes in an entry, and in each of its parts: some 250 kilobytes, hashed in a millisecond
-_NOT_HASHED = {"hash", "parts"}
 _ACTIONS: dict[type, tuple[str, str, str]] = {  # created, ended, known differently
     User: ("create_user", "end_user", "update_user"),
     Role: ("create_role", "end_role", "update_role"),
@@ -132,6 +131,9 @@ class Mark(NamedTuple):
 
 
 NO_MARK = Mark(0, FIRST_HASH)  # before the first entry
+_write_canonically = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_write_plainly = json.JSONEncoder(ensure_ascii=False).encode
+_HASHED = tuple(name for name in AuditEntry.__slots__ if name not in {"hash", "parts"})
 _NAMES = frozenset(ChangeRecord.__slots__)
 _values_of = attrgetter(*ChangeRecord.__slots__)
 
@@ -146,7 +148,7 @@ def hash_entry(entry: AuditEntry) -> str:
 
     Of changes in parts it covers the number and the digest; an entry without parts says nothing of them.
     """
-    content: dict[str, Any] = {name: getattr(entry, name) for name in AuditEntry.__slots__ if name not in _NOT_HASHED}
+    content: dict[str, Any] = {name: getattr(entry, name) for name in _HASHED}
     content["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
     if entry.parts is None:
         content["changes"] = [render_change(change) for change in entry.changes]
@@ -157,7 +159,7 @@ def hash_entry(entry: AuditEntry) -> str:
 
 def canonical_text(content: object) -> str:
     """One text for equal data: keys sorted, no white space, UTF-8 kept."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _write_canonically(content)
 
 
 def render_change(change: ChangeRecord) -> dict[str, Any]:
@@ -356,7 +358,7 @@ def hash_part(text: str) -> str:
 
 def write_changes(changes: Iterable[ChangeRecord]) -> str:
     """Changes as the text in which they are kept."""
-    return json.dumps([render_change(change) for change in changes], ensure_ascii=False)
+    return _write_plainly([render_change(change) for change in changes])
 
 
 def read_changes(text: str) -> tuple[ChangeRecord, ...]:

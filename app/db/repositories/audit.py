@@ -24,6 +24,7 @@ PARTS_AT_ONCE = 4  # parts read at once: a megabyte
 SUBJECTS_AT_ONCE = 5000  # subjects of one entry read at once, for verifying
 # An entry as it lies there: a time that is none would keep the whole batch from being read.
 _ABOUT = ("holder", "contract")  # the fields of a change that say what it was made to
+NAMES = [column.name for column in ENTRIES.c]
 AS_STORED = [type_coerce(column, Text) if column.name == "at" else column for column in ENTRIES.c]
 
 
@@ -113,31 +114,31 @@ class Audit:
 
     async def _read_stored(self, after: int, limit: int) -> list[StoredEntry]:
         statement = select(*AS_STORED).where(ENTRIES.c.revision > after).order_by(ENTRIES.c.revision).limit(limit)
-        rows = await self.reader.rows(statement)
+        rows = [dict(zip(NAMES, row, strict=True)) for row in await self.reader.tuples(statement)]
         last = rows[-1]["revision"] if len(rows) == limit else None
         whole = [row["revision"] for row in rows if row["parts_digest"] is None]
+        # Where nothing is in parts all subjects that lie there are read: there are few, and none has to be listed.
+        is_all = last is not None and len(whole) == len(rows)
+        wanted = _is_between(SUBJECTS, after, last) if is_all else SUBJECTS.c.revision.in_(whole)
         named: dict[Any, set[str]] = {}
-        for row in await self.reader.rows(select(SUBJECTS).where(SUBJECTS.c.revision.in_(whole))):
+        for row in await self.reader.rows(select(SUBJECTS.c.revision, SUBJECTS.c.subject).where(wanted)):
             named.setdefault(row["revision"], set()).add(row["subject"])
         in_parts = await self._find_revisions(PARTS, after, last)
+        in_the_air = in_parts | (named.keys() if is_all else await self._find_revisions(SUBJECTS, after, last))
         found: list[StoredEntry] = []
-        for row in rows:
-            revision = row["revision"]
+        for entry in rows:
+            revision = entry["revision"]
             subjects = frozenset(named.pop(revision, ()))
-            found.append(read_stored_entry(row, subjects, has_parts=revision in in_parts))
+            found.append(read_stored_entry(entry, subjects, has_parts=revision in in_parts))
         # What is there of revisions up to the last of these entries, and after the last of all, hangs in the air.
-        in_the_air = in_parts | await self._find_revisions(SUBJECTS, after, last)
         for revision in in_the_air - {row["revision"] for row in rows}:
             found.append(read_stored_entry({"revision": revision}, frozenset()))
         return sorted(found, key=lambda stored: stored.revision)
 
     async def _find_revisions(self, table: Table, after: int, last: int | None) -> set[Any]:
         """The revisions, as they lie there, of which a table has anything."""
-        within = table.c.revision > after
-        if last is not None:
-            within &= table.c.revision <= last
-        rows = await self.reader.rows(select(table.c.revision).where(within).distinct())
-        return {row["revision"] for row in rows}
+        statement = select(table.c.revision).where(_is_between(table, after, last)).distinct()
+        return {row[0] for row in await self.reader.tuples(statement)}
 
     async def find_fault_of_parts(self, entry: AuditEntry) -> str | None:
         """What is not as it was written in the parts of an entry or in what it is found by; None: nothing.
@@ -230,6 +231,12 @@ class Audit:
         if wanted.scopes is not None:
             conditions.append(ENTRIES.c.scope.in_(sorted(wanted.scopes)))
         return conditions
+
+
+def _is_between(table: Table, after: int, last: int | None) -> ColumnElement[bool]:
+    """Whether a row is of a revision after one, and up to another (None: any)."""
+    within = table.c.revision > after
+    return within if last is None else within & (table.c.revision <= last)
 
 
 MOMENTS = ENTRIES.alias("moments")  # the log, looked at for the revision of a time
