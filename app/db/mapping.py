@@ -209,8 +209,8 @@ def read_audit_entry(row: Values, at: datetime | None = None) -> AuditEntry:
     if row["parts_digest"] is not None:
         parts = Parts(total=row["changes_total"], digest=row["parts_digest"], scope=row["scope"])
     return AuditEntry(
-    """An entry; of one in parts there is what its row says of them. `at`: its time, where that is known already."""
-        action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
+        revision=row["revision"], at=at or row["at"], actor=row["actor"], actor_id=row["actor_id"],
+        source=row["source"], action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
         changes=read_changes(row["changes"]), previous_hash=row["previous_hash"], hash=row["hash"], parts=parts,
     )  # fmt: skip
 
