@@ -18,6 +18,9 @@ class Reach(StrEnum):
     ALL = "all"
 
 
+NOTHING = Scope()  # one for all who ask: it is asked for more often than anything else
+
+
 @dataclass(frozen=True, slots=True)
 class ScopeType(ValueType):
     """Names in a partial order. `below` maps each name to all the names under it (transitively, itself left out).
@@ -48,7 +51,7 @@ class ScopeType(ValueType):
 
     @property
     def bottom(self) -> Scope:
-        return Scope()
+        return NOTHING
 
     @property
     def top(self) -> Scope:
