@@ -53,9 +53,9 @@ from app.services.demo import DEMO_CALLERS, load_demo
 from app.services.systems import find_catalog_files
 from app.settings import Settings, SettingsFaults, find_seeds, mask_secrets, read_key, read_settings
 from app.telemetry import set_up_logging
-from app.web.heads import BoundedHttp
 from app.web.lifecycle import Lifecycle
 from app.web.routes import make_routes
+from app.web.straight import StraightHttp
 
 DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
 SERVER: dict[str, Any] = {  # how uvicorn serves
@@ -71,7 +71,7 @@ MAX_WORKERS = 64  # processes; more than any machine that one database file feed
 def bound_server(settings: Settings) -> dict[str, Any]:
     """How uvicorn serves within the limits of the settings."""
     limits = settings.limits
-    return SERVER | {"http": partial(BoundedHttp, limits=limits), "ws_max_size": limits.max_body_bytes}
+    return SERVER | {"http": partial(StraightHttp, limits=limits), "ws_max_size": limits.max_body_bytes}
 
 
 def run_in_loop(work: Coroutine[Any, Any, None]) -> None:

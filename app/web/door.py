@@ -25,6 +25,8 @@ class Gateway(Starlette):
         super().__init__(middleware=[Middleware(Observation, lifecycle=lifecycle)], **more)
         self.state.lifecycle = lifecycle
         self._lifecycle = lifecycle
+        self.shortcut: Shortcut | None = None
+        """What answers usual questions, for whoever has one in hand before it was made a call of the application."""
         self._door: ASGIApp | None = None
         self.add_routes(routes)
 
@@ -34,7 +36,7 @@ class Gateway(Starlette):
         for route in routes:
             if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint):
                 observed = Observation(route.endpoint, self._lifecycle)
-                self._door = Shortcut(route.endpoint, self._lifecycle, observed)
+                self._door = self.shortcut = Shortcut(route.endpoint, self._lifecycle, observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (

@@ -69,9 +69,13 @@ class BoundedHttp(HttpToolsProtocol):
             raise _TooLarge  # the parser stops, and the answer is asked for below
 
     def on_headers_complete(self) -> None:
+        self.have_head()
+        super().on_headers_complete()
+
+    def have_head(self) -> None:
+        """Takes note that the head of a request is complete: nothing is added to it."""
         self._has_head = True
         self._have_head()
-        super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Says why a head is not taken, and ends the connection."""

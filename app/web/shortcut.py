@@ -5,6 +5,7 @@ whether they may send documents of their own, what it costs and what they have l
 be, not known, or not at hand, nothing was done and nothing is said: the request is answered like any other.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from math import ceil
 from time import perf_counter
@@ -34,6 +35,7 @@ from app.web.protocol import (
 )
 from app.web.routes import GraphQLEndpoint
 
+Header = tuple[bytes, bytes]
 REQUEST_ID = b"x-request-id"
 _ANSWER = (
     b'{"data":%b,"extensions":{"revision":"%d","cost":{"requested":%d,"limit":%d,"remaining":%d,"restoreRate":%d}}}'
@@ -45,7 +47,7 @@ class _Asking(NamedTuple):
 
     token: str
     request_id: str
-    shown_as: tuple[bytes, bytes]  # the header field of the media type
+    shown_as: Header  # the header field of the media type
 
 
 class Shortcut:
@@ -57,7 +59,7 @@ class Shortcut:
         self.otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asking = None if self._lifecycle.draining or is_tracing() else self._read_head(scope)
+        asking = self._read_head(scope["headers"])
         if asking is None:
             await self.otherwise(scope, receive, send)
             return
@@ -65,15 +67,26 @@ class Shortcut:
         if first.is_done and not first.result.get("more_body") and first.result["type"] == "http.request":
             answer = self._answer(asking, first.result["body"])
             if answer is not None:
+                headers, body = answer
                 with self._lifecycle.counting():
-                    await send(answer[0])
-                    await send(answer[1])
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
                 return
         await self.otherwise(scope, _give_first(first, receive), send)
 
-    def _read_head(self, scope: Scope) -> _Asking | None:
+    def answer(self, headers: Iterable[Header], body: bytes) -> tuple[list[Header], bytes] | None:
+        """The header fields and the body of the answer to a POST, whose status is 200; None: it is answered otherwise.
+
+        Names of header fields are in lower case. Nothing was done where it is None.
+        """
+        asking = self._read_head(headers)
+        return None if asking is None else self._answer(asking, body)
+
+    def _read_head(self, headers: Iterable[Header]) -> _Asking | None:
+        if self._lifecycle.draining or is_tracing():
+            return None
         authorization = given_id = accept = content_type = length = None
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"authorization":
                 if authorization is not None:
                     return None
@@ -98,7 +111,7 @@ class Shortcut:
             token.strip(), read_request_id(None if given_id is None else given_id.decode("latin-1")), shown_as
         )
 
-    def _answer(self, asking: _Asking, body: bytes) -> tuple[Message, Message] | None:
+    def _answer(self, asking: _Asking, body: bytes) -> tuple[list[Header], bytes] | None:
         begun = perf_counter()
         index = self.endpoint.find_index()
         if index is None:
@@ -141,10 +154,7 @@ class Shortcut:
             *FIXED, (b"content-length", b"%d" % len(written)), asking.shown_as,
             (REQUEST_ID, asking.request_id.encode()),
         ]  # fmt: skip
-        return (
-            {"type": "http.response.start", "status": 200, "headers": headers},
-            {"type": "http.response.body", "body": written},
-        )
+        return headers, written
 
 
 def _give_first(first: Begun[Message], receive: Receive) -> Receive:
@@ -162,7 +172,7 @@ def _give_first(first: Begun[Message], receive: Receive) -> Receive:
 
 
 @lru_cache(KEPT)
-def _choose_type(accept: bytes | None, content_type: bytes | None) -> tuple[bytes, bytes] | None:
+def _choose_type(accept: bytes | None, content_type: bytes | None) -> Header | None:
     """The header field of an answer's media type; None where a request is refused, or wants to be told events."""
     head = Head({"method": "POST", "headers": [(b"content-type", content_type or b"")]})
     try:

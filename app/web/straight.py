@@ -1,0 +1,98 @@
+"""Usual questions answered where they are read: between the parser of HTTP and the application, without a call of it.
+
+A call takes a task, its messages and its timers, which is most of what a small question takes. Here a POST to GraphQL
+that came in one piece, head and body, is shown to the short cut (`shortcut.py`) first. What that does not answer is
+made a call of the application as ever, which does not see a difference.
+"""
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from app.web.door import Gateway
+from app.web.heads import BoundedHttp
+from app.web.routes import GRAPHQL
+from app.web.shortcut import Shortcut
+
+ADDRESS = GRAPHQL.encode()
+
+
+class StraightHttp(BoundedHttp):
+    """HTTP/1.1 within the limits, with the short cut of the application, if it has one. One for each connection."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._gateway = _find_gateway(self.app)
+        self._held: bytearray | None = None  # the body of a request that is no call of the application yet
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._held is None:
+            return
+        if self.transport.is_closing():  # what came was no HTTP
+            self._held = None
+        else:  # there is more to come, for which the application knows how to wait
+            self._call()
+
+    def on_message_begin(self) -> None:
+        self._unset_keepalive_if_required()  # it may have come together with one that is answered already
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._find_shortcut() is None:
+            super().on_headers_complete()
+        else:
+            self.have_head()
+            self._held = bytearray()
+
+    def on_body(self, body: bytes) -> None:
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._held += body
+
+    def on_message_complete(self) -> None:
+        if self._held is not None:
+            shortcut = self._find_shortcut()
+            answer = None if shortcut is None else shortcut.answer(self.headers, bytes(self._held))
+            if answer is not None:
+                self._held = None
+                self._write(*answer)
+                return
+            self._call()
+        super().on_message_complete()
+
+    def _find_shortcut(self) -> Shortcut | None:
+        """What may answer the request whose head is there; None: it is a call of the application."""
+        if self._gateway is None or self.url != ADDRESS or self.expect_100_continue or self.flow.write_paused:
+            return None
+        parser = self.parser
+        if parser.get_method() != b"POST" or parser.should_upgrade() or not parser.should_keep_alive():
+            return None
+        if parser.get_http_version() != "1.1" or self.limit_concurrency is not None or self.root_path:
+            return None
+        is_free = self.cycle is None or self.cycle.response_complete  # else it waits for the answer before its own
+        return self._gateway.shortcut if is_free and not self.pipeline else None
+
+    def _call(self) -> None:
+        """Makes what was held back a call of the application."""
+        body, self._held = self._held, None
+        super().on_headers_complete()
+        if body:
+            super().on_body(bytes(body))
+
+    def _write(self, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Writes an answer, and leaves the connection as it is after any other."""
+        written = [STATUS_LINE[200]]
+        for name, value in headers:
+            written += (name, b": ", value, b"\r\n")
+        written += (b"\r\n", body)
+        self.transport.write(b"".join(written))
+        self.on_response_complete()
+
+
+def _find_gateway(app: Any) -> Gateway | None:
+    """The gateway within what uvicorn has put around it."""
+    while app is not None and not isinstance(app, Gateway):
+        app = getattr(app, "app", None)
+    return app
