@@ -8,7 +8,7 @@ A `People` never changes: `changed` gives the next one, which shares everything 
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -214,6 +214,13 @@ class People:
         number = self.packed.number_of.get(user)
         return None if number is None else self.packed.profiles[self.packed.profile_of[number]]
 
+    def person(self, user: str) -> Person | None:
+        """What is known of a person by id."""
+        if user in self.beside:
+            return self.beside[user]
+        number = self.packed.number_of.get(user)
+        return None if number is None else self.packed.person(number)
+
     def profile_number(self, user: str) -> int | None:
         """The number of a person's profile among the packed ones; None: it has none."""
         number = None if user in self.beside else self.packed.number_of.get(user)
@@ -247,6 +254,33 @@ class People:
             if person is not None:
                 packed += is_wanted(person.profile)
         return packed
+
+    @cached_property
+    def size(self) -> int:
+        """How many there are."""
+        known = sum(user in self.packed.number_of for user in self.beside)
+        return len(self.packed.profile_of) - known + sum(person is not None for person in self.beside.values())
+
+    @cached_property
+    def _named_beside(self) -> tuple[Sequence[bytes], Sequence[str]]:
+        """The user names of those beside the packed ones, in their order, and their ids."""
+        named = sorted((encode(person.user_name), person.id) for person in self.beside.values() if person is not None)
+        return [name for name, _ in named], [user for _, user in named]
+
+    def list_names(
+        self, *, after: str | None, before: str | None, most: int, backwards: bool
+    ) -> list[tuple[str, UserId]]:
+        """The first (or last) so many whose user names lie between two, in the order from there: name and id."""
+        found: list[tuple[bytes, str]] = []
+        for names, ids, left_out in (
+            (self.packed.user_names, self.packed.ids, self.beside), (*self._named_beside, {})
+        ):  # fmt: skip
+            low = 0 if after is None else bisect_right(names, encode(after))
+            high = len(names) if before is None else bisect_left(names, encode(before))
+            numbers = range(high - 1, low - 1, -1) if backwards else range(low, high)
+            found += islice(((names[number], ids[number]) for number in numbers if ids[number] not in left_out), most)
+        found.sort(reverse=backwards)
+        return [(name.decode(), UserId(user)) for name, user in found[:most]]
 
     def profiles(self) -> Iterator[Profile]:
         """Every profile that somebody is of, or was when all was put together."""

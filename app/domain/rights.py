@@ -16,7 +16,7 @@
 Every door (check, lists, explanation, simulation) is a view of `Evaluation.effective`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -410,10 +410,17 @@ class Evaluation:
         return None if effective.possible_atoms & bit else False
 
 
-def list_rights(evaluation: Evaluation, effective: Effective) -> list[tuple[Permission, Value, Value, Verdict]]:
-    """Every permission with its effective value, what was granted, and how that stands: granted is what is asked."""
+def list_rights(
+    evaluation: Evaluation, effective: Effective, numbers: Iterable[int] | None = None
+) -> list[tuple[Permission, Value, Value, Verdict]]:
+    """Every permission (or those of these numbers), its effective value, what was granted, and how that stands.
+
+    Granted is what is asked.
+    """
+    permissions = evaluation.program.catalog.permissions
     found = []
-    for number, node in enumerate(evaluation.program.catalog.permissions):
+    for number in range(len(permissions)) if numbers is None else numbers:
+        node = permissions[number]
         granted = evaluation.program.value(effective.granted, number)
         asked = None if granted == node.value_type.bottom else granted
         verdict = evaluation.decide(effective, node, asked)

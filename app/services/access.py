@@ -1,6 +1,6 @@
 """Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -246,11 +246,15 @@ async def list_effective_rights(
 
 
 def describe_rights(
-    evaluation: Evaluation, effective: Effective, holder: str, choice: Choice = EVERY
+    evaluation: Evaluation,
+    effective: Effective,
+    holder: str,
+    choice: Choice = EVERY,
+    numbers: Collection[int] | None = None,
 ) -> list[EffectiveRight]:
-    """Every permission of a holder that is chosen, in the order of the catalog."""
+    """Every permission of a holder (or of these numbers) that is chosen, in the order of the catalog."""
     found = {}
-    for permission, value, granted, verdict in list_rights(evaluation, effective):
+    for permission, value, granted, verdict in list_rights(evaluation, effective, numbers):
         if not choice.takes(permission, verdict.state):
             continue
         asked = None if granted == permission.value_type.bottom else granted

@@ -4,7 +4,7 @@ Whatever is out of the ordinary is left to them: each of these gives None where 
 where there is something to refuse. So every refusal is theirs, to the letter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from app.domain.callers import Caller
@@ -12,6 +12,8 @@ from app.domain.catalog import Group, Operation, Permission
 from app.domain.decisions import Decision, read_question
 from app.domain.errors import DomainError
 from app.domain.holders import ContractId, User, UserId
+from app.domain.paging import Page, Slice, cut_found
+from app.domain.people import Person
 from app.domain.profiles import Standing
 from app.domain.references import Attribute, Ref
 from app.domain.values import Value
@@ -132,6 +134,17 @@ def find_user(index: RightsIndex, caller: Caller, ref: Ref, now: datetime) -> Us
     return None if user is None else index.records.get(user)
 
 
+def list_users(index: RightsIndex, caller: Caller, part: Slice, now: datetime) -> Page[tuple[str, UserId]] | None:
+    """A page of everybody, before a caller who sees everybody: user names and ids."""
+    view = index.view(caller.user, now)
+    if view is None or view.oneself is not None:
+        return None
+    after = None if part.after is None else part.after[0]
+    before = None if part.before is None else part.before[0]
+    found = index.people.list_names(after=after, before=before, most=part.limit + 1, backwards=part.backwards)
+    return cut_found(found, part)
+
+
 def stand(
     index: RightsIndex, caller: Caller, user: UserId, circumstances: Circumstances, now: datetime
 ) -> Standing | None:
@@ -154,6 +167,18 @@ def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
         kept = describe_rights(standing.evaluation, standing.effective, "")
         standing.keep(list_effective_rights, kept)
     return kept
+
+
+def describe_some(standing: Standing, numbers: Collection[int]) -> list[EffectiveRight]:
+    """The permissions of a standing that have these numbers, in the order of the catalog."""
+    return describe_rights(standing.evaluation, standing.effective, "", numbers=numbers)
+
+
+def find_person(index: RightsIndex, caller: Caller, ref: Ref, now: datetime) -> Person | None:
+    """What the index knows of a user whom the caller sees: what they are named by."""
+    view = index.view(caller.user, now)
+    user = None if view is None else _find_user(index, view, ref)
+    return None if user is None else index.people.person(user)
 
 
 def _find_user(index: RightsIndex, view: View, ref: Ref) -> UserId | None:

@@ -33,12 +33,14 @@ from app.domain.paging import Slice
 from app.domain.people import People
 from app.domain.profiles import SUBJECT, Profile, Standing, Standings, has_rank
 from app.domain.references import Ref
-from app.domain.rights import Evaluation
+from app.domain.rights import Evaluation, State
 from app.domain.sight import Sight
+from app.domain.stages import Stages
 from app.domain.tokens import TokenRecord
 from app.domain.values import Level, Value
 from app.domain.windows import find_next_moment
 from app.domain.world import World
+from app.services.shown import Answers, Shown, Tables
 from app.services.snapshots import Snapshot, read_snapshot, write_snapshot
 from app.telemetry import log
 
@@ -77,8 +79,12 @@ class RightsIndex:
     """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
 
     `records` and `callers` are what was read from the database and is worth keeping: people by id, and tokens by their
-    digest, with whom they belong to. A token is issued and revoked by a revision that names that person. What is kept
-    has to be read after `Indexes.current` gave the index: what was read before may be of an earlier revision.
+    digest, with whom they belong to. A token is issued and revoked by a revision that names that person. `shown` is
+    what doors have written of people, their roles and teams. What is kept has to be read after `Indexes.current` gave
+    the index: what was read before may be of an earlier revision.
+
+    `answers` is what doors have written of how profiles stand, and `rights` the pieces that they are made of: each of a
+    permission and of what `stages` tells of it, and so of the catalog alone.
     """
 
     def __init__(
@@ -95,6 +101,10 @@ class RightsIndex:
         self.standings = standings
         self.records: Room[User] = Room(RECORDS_KEPT)
         self.callers: Room[KnownCaller] = Room(CALLERS_KEPT)
+        self.shown = Shown()
+        self.answers = Answers()
+        self.rights: Tables[tuple[bytes, State]] = Tables()
+        self._stages: Stages | None = None
         self._views: Room[View] = Room(VIEWS_KEPT)
         self._kinds: dict[ContractId | None, Kinds] = {}
 
@@ -103,15 +113,25 @@ class RightsIndex:
         following = RightsIndex(mark, self.program, people, standings)
         following.records.update({user: kept for user, kept in self.records.items() if user not in touched})
         following.callers.update({key: kept for key, kept in self.callers.items() if kept.caller.user not in touched})
+        following.rights, following._stages = self.rights, self._stages
         if standings is self.standings:
             if people.packed is self.people.packed:
                 following._kinds = self._kinds
+            following.shown = self.shown.without(touched)
+            following.answers = self.answers
             following._views.update({who: kept for who, kept in self._views.items() if who not in touched})
         return following
 
     @property
     def catalog(self) -> Catalog:
         return self.program.catalog
+
+    @property
+    def stages(self) -> Stages:
+        """What tells pieces of rights apart."""
+        if self._stages is None:
+            self._stages = Stages(self.program)
+        return self._stages
 
     @property
     def directory(self) -> World:
@@ -244,6 +264,7 @@ class View:
         audience = sight.audience()
         self.oneself = None if audience is None else audience.oneself  # None: everybody is seen
         self._opens: dict[ContractId | None, bool] = {}
+        self._shows: dict[ContractId | None, bool] = {}
 
     def sees_user(self, user: UserId) -> bool:
         """Whether a person is seen, by a right to see everybody or as oneself; others may be seen in a contract."""
@@ -255,6 +276,16 @@ class View:
         if opens is None:
             opens = self._opens[contract] = self.sight.reaches(Right.VIEW_RIGHTS, contract)
         return opens or self.sight.sees_rights(user, contract)
+
+    def sees_people_in(self, contract: ContractId | None) -> bool:
+        """Whether everybody is seen, with all roles and teams that they have there (None: everywhere)."""
+        shows = self._shows.get(contract)
+        if shows is None:
+            shows = self.oneself is None and self.sight.contracts_with(Right.VIEW_ROLES) != frozenset()
+            for right in (Right.VIEW_RIGHTS, Right.VIEW_TEAMS):
+                shows = shows and self.sight.reaches(right, contract)
+            self._shows[contract] = shows
+        return shows
 
 
 async def _in_pieces(work: Iterator[None]) -> None:

@@ -31,6 +31,6 @@ Who may import it: `app/graphql`. A `Run` has what `app/graphql/execution.py` us
 
 from app.graphql.compiled.plans import Compiler, Plan
 from app.graphql.compiled.runs import Run
-from app.graphql.compiled.splices import Keep, Splice, Splices
+from app.graphql.compiled.splices import Keep, Partly, Splice, Splices
 
-__all__ = ["Compiler", "Keep", "Plan", "Run", "Splice", "Splices"]
+__all__ = ["Compiler", "Keep", "Partly", "Plan", "Run", "Splice", "Splices"]

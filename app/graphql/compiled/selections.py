@@ -1,17 +1,17 @@
 """Selections: what is asked of an object of a type, as one function that reads all of it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import CoroutineType
 from typing import Any, NamedTuple
 
 from graphql import GraphQLObjectType, TypeNameMetaFieldDef
 from graphql.execution.collect_fields import GroupedFieldSet
 from graphql.pyutils import is_awaitable
-from orjson import Fragment, dumps
+from orjson import Fragment
 
 from app.graphql.compiled.resolvers import Resolve, Resolver
 from app.graphql.compiled.runs import Complete, Place, Run, Site, await_parts
-from app.graphql.compiled.splices import Splice
+from app.graphql.compiled.splices import Keep, Partly, Splice
 from app.graphql.compiled.values import Completer, make_completer, unwrap
 
 
@@ -133,7 +133,8 @@ class Selector:
         take = _make_take(site, resolver.bind(site), completer, is_required=is_required)
         spliced = self._find_splice(site)
         if spliced is not None:
-            take = _make_splice(site, resolver.bind_splice(site, *spliced), take, is_required=is_required)
+            finish = _make_finish(site, completer, is_required=is_required)
+            take = _make_splice(site, resolver.bind_splice(site, *spliced), take, finish, is_required=is_required)
         return Step(name, None, None, is_required, take, site)
 
 
@@ -185,8 +186,11 @@ def _make_take(site: Site, resolve: Resolve, completer: Completer, *, is_require
     return take
 
 
-def _make_splice(site: Site, ask: Resolve, take: Complete, *, is_required: bool) -> Complete:
-    """What takes the answer of a field that is there as JSON, and completes it as ever where there is none."""
+def _make_splice(site: Site, ask: Resolve, take: Complete, finish: Complete, *, is_required: bool) -> Complete:
+    """What takes the answer of a field that is there as JSON, and completes it as ever where there is none.
+
+    `take` resolves the field and completes it, `finish` completes what a splice gives in place of that.
+    """
     nodes, name, kind = site.nodes, site.response, site.parent.name
 
     def take_spliced(run: Run, source: Any, place: Place) -> Any:
@@ -198,11 +202,18 @@ def _make_splice(site: Site, ask: Resolve, take: Complete, *, is_required: bool)
         if given.__class__ is Fragment:
             return given
         failures = run.failures
-        completed = take(run, source, place)
-        if given is None or completed.__class__ is CoroutineType or run.failures != failures:
+        if given.__class__ is Partly:
+            completed, write = finish(run, given.value, place), given.write
+        else:
+            completed, write = take(run, source, place), given
+        if write is None or run.failures != failures:
             return completed
-        written = dumps(completed)
-        given(written)
-        return Fragment(written)
+        if completed.__class__ is CoroutineType:
+            return run.own(write_later(run, completed, write, failures))
+        return write(completed)
+
+    async def write_later(run: Run, completed: Awaitable[Any], write: Keep, failures: int) -> Any:
+        found = await completed
+        return write(found) if run.failures == failures else found
 
     return take_spliced

@@ -5,8 +5,9 @@ the resolver would be given and the key of the selection:
 
 - it gives an `orjson.Fragment`: the JSON of the field's answer. Neither is the resolver called nor anything completed.
 - it gives None: the field is resolved and completed as ever.
-- it gives a function: the field is resolved and completed as ever; where that took no waiting and no error, what came
-  of it is written as JSON, the function is told (to keep it), and the JSON is the answer.
+- it gives a function: the field is resolved and completed as ever; where nothing failed meanwhile, the function is
+  given what came of it, writes it as JSON (to keep it, or parts of it), and that is the answer.
+- it gives a `Partly`: the same, but what is completed is the value in it. The resolver is not called.
 
 Whoever registers one answers for three things: that it asks the services whether the caller may see the answer, as the
 resolver would; that the JSON is the one of this object, these arguments and this key; and that there is no error in it.
@@ -14,7 +15,7 @@ Errors that it raises are those of the field.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from graphql import (
@@ -30,8 +31,18 @@ from graphql import (
 from app.graphql.compiled.arguments import find_variables
 
 MAX_KEY = 4000  # characters of a key: fragments that spread others twice make short documents long
-Keep = Callable[[bytes], None]
-Splice = Callable[[Any, Any, Mapping[str, Any], str | None], "orjson.Fragment | Keep | None"]
+Keep = Callable[[Any], orjson.Fragment]
+"""From what was completed to the same as JSON."""
+
+
+class Partly(NamedTuple):
+    """What is completed in place of what the resolver gives, and what makes the answer of it."""
+
+    value: Any
+    write: Keep
+
+
+Splice = Callable[[Any, Any, Mapping[str, Any], str | None], "orjson.Fragment | Keep | Partly | None"]
 """`(source, info, arguments, key)`: the object, what strawberry calls `info`, the arguments of the Python resolver (one
 that was left out is not there), and the key of the selection; None where that hangs on variables, or is too long."""
 Splices = Mapping[tuple[str, str], Splice]

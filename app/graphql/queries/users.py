@@ -6,12 +6,13 @@ import strawberry
 
 from app.domain.callers import OPERATIONS
 from app.domain.holders import UserKind, UserStatus
+from app.domain.paging import Slice
 from app.domain.references import Ref
 from app.graphql.context import Info
 from app.graphql.inputs import ContractRef, RoleRef, TeamRef, UserRef, read_optional_ref, read_ref
 from app.graphql.pagination import After, Before, Cursors, First, Last, read_slice
-from app.graphql.selections import ROWS, asks_for
-from app.graphql.types.users import User, UserConnection, show_users
+from app.graphql.selections import NAMES, ROWS, asks_for, asks_only
+from app.graphql.types.users import User, UserConnection, show_known_users, show_users
 from app.services import at_once, users
 
 
@@ -21,6 +22,18 @@ async def _load_user(info: Info, named: Ref) -> User | None:
     if index is not None and user is not None:
         index.records.keep(user.id, user)
     return None if user is None else User.of(user)
+
+
+async def _load_users(info: Info, cursors: Cursors, asked: users.UsersAsked, part: Slice) -> UserConnection:
+    reading = await info.context.read()
+
+    async def count() -> int:
+        return await users.count_users(reading, asked)
+
+    page = await users.list_users(reading, asked, part)
+    if asks_for(info, ROWS):
+        await info.context.look(*(user.id for user in page.items))
+    return show_users(page, cursors, count)
 
 
 @strawberry.input(description="Which users; every condition given must hold.")
@@ -44,10 +57,16 @@ class UserQueries:
         named = read_ref(ref)
         index = info.context.find_index()
         user = None if index is None else at_once.find_user(index, info.context.caller, named, info.context.now)
-        return cast("User | None", _load_user(info, named)) if user is None else User.of(user)
+        if user is not None:
+            return User.of(user)
+        if index is not None and asks_only(info, NAMES):
+            person = at_once.find_person(index, info.context.caller, named, info.context.now)
+            if person is not None:
+                return User.named(person)
+        return cast("User | None", _load_user(info, named))
 
     @strawberry.field(description=f"Users by user name. {OPERATIONS['users']}")
-    async def users(
+    def users(
         self,
         info: Info,
         filter: Annotated[UserFilter | None, strawberry.argument(description="Which ones.")] = None,
@@ -64,12 +83,11 @@ class UserQueries:
             role=read_optional_ref(given.role), team=read_optional_ref(given.team),
             contract=read_optional_ref(given.contract),
         )  # fmt: skip
-        reading = await info.context.read()
-
-        async def count() -> int:
-            return await users.count_users(reading, asked)
-
-        page = await users.list_users(reading, asked, part)
-        if asks_for(info, ROWS):
-            await info.context.look(*(user.id for user in page.items))
-        return show_users(page, cursors, count)
+        index = info.context.find_index() if asked == users.UsersAsked() else None
+        known = None if index is None else at_once.list_users(index, info.context.caller, part, info.context.now)
+        if index is not None and known is not None:
+            people = index.people
+            return show_known_users(
+                known, cursors, lambda: people.size, lambda reading: users.list_users(reading, asked, part)
+            )
+        return cast("UserConnection", _load_users(info, cursors, asked, part))

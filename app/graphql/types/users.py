@@ -1,8 +1,9 @@
 """Users: people and service accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import strawberry
 
@@ -13,9 +14,11 @@ from app.domain.facts import stored_facts
 from app.domain.filters import Inclusion
 from app.domain.holders import UserId, UserKind, UserStatus
 from app.domain.paging import Page
+from app.domain.people import Person
 from app.domain.references import Ref
 from app.domain.rights import State
 from app.domain.tokens import TokenRecord
+from app.domain.world import HolderRows
 from app.graphql.context import Info
 from app.graphql.faults import fault_of
 from app.graphql.inputs import (
@@ -29,6 +32,7 @@ from app.graphql.inputs import (
     read_optional_ref,
 )
 from app.graphql.pagination import Count, Cursors, PageInfo, read_slice, show_page_info
+from app.graphql.selections import ROWS, asks_for
 from app.graphql.types.holders import Holder
 from app.graphql.types.names import (
     ContractAccessType,
@@ -40,6 +44,7 @@ from app.graphql.types.names import (
 )
 from app.graphql.types.values import RightValueInput, read_value_input
 from app.services import access, at_once, users
+from app.services.context import Reading
 
 SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
 NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
@@ -86,6 +91,16 @@ class User(Holder):
             id=strawberry.ID(user.id), display_name=user.display_name, user_name=user.user_name,
             external_id=user.external_id, email=user.email, kind=user.kind, status=user.status, is_owner=user.is_owner,
             source=user.source, record=user,
+        )  # fmt: skip
+
+    @classmethod
+    def named(cls, person: Person) -> "User":
+        """Somebody of whom the names alone are known. Whatever else is asked of them is an error, and no answer."""
+        unknown: Any = strawberry.UNSET
+        return cls(
+            id=strawberry.ID(person.id), user_name=person.user_name, external_id=person.external_id,
+            display_name=unknown, email=unknown, kind=unknown, status=unknown, is_owner=unknown, source=unknown,
+            record=domain.User(id=person.id, user_name=person.user_name, display_name=unknown),
         )  # fmt: skip
 
     @strawberry.field(description=f"The roles assigned to them directly. {OPERATIONS['User.roles']}")
@@ -232,15 +247,29 @@ async def _find_contract(info: Info, ref: Ref | None) -> domain.ContractId | Non
     return None if contract is None else contract.id
 
 
+def _find_edges(root: "UserConnection", info: Info) -> list["UserEdge"]:
+    return cast("list[UserEdge]", root.load(info))
+
+
 @strawberry.type(description="A page of users.")
 class UserConnection:
-    edges: list["UserEdge"] = strawberry.field(description="The users of the page.")
+    edges: list["UserEdge"] = strawberry.field(resolver=_find_edges, description="The users of the page.")
     page_info: PageInfo = strawberry.field(description="Where the page lies.")
-    count: strawberry.Private[Count]
+    count: strawberry.Private[Count | Callable[[], int]]
+    load: strawberry.Private[Callable[[Info], "list[UserEdge] | Awaitable[list[UserEdge]]"]]
+    known: strawberry.Private["KnownPage | None"] = None
 
     @strawberry.field(description="How many there are in all.")
-    async def total_count(self) -> int:
-        return await self.count()
+    def total_count(self) -> int:
+        return cast(int, self.count())
+
+
+@dataclass(slots=True)
+class KnownPage:
+    """Of whom a page consists, where the index knows; once their rows were read, in which contracts these count."""
+
+    people: tuple[UserId, ...]
+    contracts: dict[UserId, frozenset[domain.ContractId]] = field(default_factory=dict)
 
 
 @strawberry.type(description="One user of a page.")
@@ -255,9 +284,41 @@ class UserEdge:
 
 def show_users(page: Page[domain.User], cursors: Cursors, count: Count) -> UserConnection:
     """A page of users."""
-    edges = [UserEdge(node=User.of(user), cursors=cursors) for user in page.items]
+    edges = _show_edges(page, cursors)
     ends = [cursors.write((user.user_name,)) for user in (*page.items[:1], *page.items[-1:])]
-    return UserConnection(edges=edges, page_info=show_page_info(page, ends), count=count)
+    return UserConnection(page_info=show_page_info(page, ends), count=count, load=lambda _info: edges)
+
+
+def _show_edges(page: Page[domain.User], cursors: Cursors) -> list[UserEdge]:
+    return [UserEdge(node=User.of(user), cursors=cursors) for user in page.items]
+
+
+def show_known_users(
+    page: Page[tuple[str, UserId]],
+    cursors: Cursors,
+    count: Callable[[], int],
+    read: Callable[[Reading], Awaitable[Page[domain.User]]],
+) -> UserConnection:
+    """A page of users, of which names and ids are known: the rest is read where it is not known as JSON."""
+    known = KnownPage(tuple(user for _, user in page.items))
+
+    async def load(info: Info) -> list[UserEdge]:
+        found = await read(await info.context.read())
+        assert [user.id for user in found.items] == [*known.people], "the snapshot is of the revision of the index"
+        if asks_for(info, ROWS):
+            world = (await info.context.look(*known.people)).world
+            known.contracts = {user: _find_contracts(world.rows_of(user)) for user in known.people}
+        return _show_edges(found, cursors)
+
+    ends = [cursors.write((name,)) for name, _ in (*page.items[:1], *page.items[-1:])]
+    return UserConnection(page_info=show_page_info(page, ends), count=count, load=load, known=known)
+
+
+def _find_contracts(rows: HolderRows) -> frozenset[domain.ContractId]:
+    """The contracts in which alone a role or a team of somebody counts."""
+    return frozenset(
+        row.contract for of_kind in (rows.assignments, rows.memberships) for row in of_kind if row.contract is not None
+    )
 
 
 async def show_included_users(

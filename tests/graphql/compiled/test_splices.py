@@ -8,7 +8,7 @@ import pytest
 import strawberry
 from graphql import parse
 
-from app.graphql.compiled import Compiler, Keep, Run
+from app.graphql.compiled import Compiler, Keep, Partly, Run
 from app.graphql.compiled.splices import MAX_KEY, find_key
 
 
@@ -24,6 +24,10 @@ class Part:
     @strawberry.field
     async def later(self) -> int:
         return self.number
+
+    @strawberry.field
+    async def fails_later(self) -> int | None:
+        raise ValueError("a fault")
 
     @strawberry.field
     def fails(self) -> int | None:
@@ -56,8 +60,9 @@ class Shelf:
         if place in self.kept:
             return orjson.Fragment(self.kept[place])
 
-        def keep(data: bytes) -> None:
-            self.kept[place] = data
+        def keep(completed: Any) -> orjson.Fragment:
+            self.kept[place] = orjson.dumps(completed)
+            return orjson.Fragment(self.kept[place])
 
         return keep
 
@@ -98,18 +103,25 @@ def test_it_is_told_what_the_resolver_would_be() -> None:
 
 @pytest.mark.parametrize(
     ("selection", "is_kept"),
-    [("name", True), ("name fails", False), ("name later", False), ("name number twice", True)],
-)
-async def test_what_failed_or_had_to_be_waited_for_is_not_kept(selection: str, is_kept: bool) -> None:
+    [
+        ("name", True), ("name fails", False), ("name later", True), ("name later fails", False),
+        ("later failsLater", False), ("name number twice", True),
+    ],
+)  # fmt: skip
+async def test_what_failed_is_not_kept(selection: str, is_kept: bool) -> None:
     shelf = Shelf()
 
     result, resolved = run(shelf, f"{{ parts {{ {selection} }} }}")
-    if not is_kept and "later" in selection:
+    if "later" in selection:
         result = await result
 
     assert resolved == ["resolved"]
     assert bool(shelf.kept) is is_kept
     assert bool(result.errors) is ("fails" in selection)
+    if is_kept:
+        again, resolved = run(shelf, f"{{ parts {{ {selection} }} }}")
+        assert orjson.dumps(again.data) == orjson.dumps(result.data)
+        assert resolved == []
 
 
 def test_what_a_splice_raises_is_the_fault_of_the_field() -> None:
@@ -121,6 +133,27 @@ def test_what_a_splice_raises_is_the_fault_of_the_field() -> None:
     assert result.data is None
     assert [(one.message, one.path) for one in result.errors] == [("not you", ["parts"])]
     assert resolved == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "is_written"),
+    [("name twice", True), ("name later", True), ("name fails", False), ("later failsLater", False)],
+)
+async def test_what_is_given_in_part_is_completed_and_put_together(selection: str, is_written: bool) -> None:
+    """In place of what the resolver gives, which is not called; and only where nothing of it failed."""
+
+    def write(completed: Any) -> orjson.Fragment:
+        return orjson.Fragment(orjson.dumps(["known", *completed]))
+
+    result, resolved = run(lambda *_given: Partly([Part(name="c", number=3)], write), f"{{ parts {{ {selection} }} }}")
+    if "later" in selection:
+        result = await result
+
+    assert resolved == []
+    expected = {"name": "c", "twice": 6, "later": 3, "fails": None, "failsLater": None}
+    part = {name: expected[name] for name in selection.split()}
+    assert orjson.loads(orjson.dumps(result.data)) == {"parts": ["known", part] if is_written else [part]}
+    assert bool(result.errors) is not is_written
 
 
 @pytest.mark.parametrize(
