@@ -37,9 +37,11 @@ class Opened:
     http: HttpDoor
 
     async def close(self) -> None:
-        """Closes what was opened."""
+        """Closes what was opened, and takes the copy away."""
+        database = self.services.services.database
         await self.http.client.aclose()
-        await self.services.services.database.close()
+        await database.close()
+        path_of(database).unlink()
 
 
 class Shelf:
