@@ -170,13 +170,19 @@ class Server:
 
 
 @contextmanager
-def serving(world: World, name: str, workers: int = 1, cores: Sequence[int] = SERVER_CORE) -> Iterator[Server]:
+def serving(
+    world: World,
+    name: str,
+    workers: int = 1,
+    cores: Sequence[int] = SERVER_CORE,
+    environment: Mapping[str, str] = UNBOUNDED,
+) -> Iterator[Server]:
     """A server in a process of its own, on some cores."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("PERMGATE_")}
-    environment = {**inherited, **UNBOUNDED, "PERMGATE_DATABASE_URL": f"sqlite+aiosqlite:///{world.path}"}
+    environment = {**inherited, **environment, "PERMGATE_DATABASE_URL": f"sqlite+aiosqlite:///{world.path}"}
     command = [sys.executable, "-m", "benchmarks.peers", name, "--port", str(port)]
     if name == "permgate":
         serve = ["serve", "--port", str(port), "--workers", str(workers)]

@@ -65,6 +65,9 @@ SERVER: dict[str, Any] = {  # how uvicorn serves
     "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 ENDED = "a commit is undecided: start it anew, and what became of it is known"  # how a server says why it ended
+# Connections that are let in at each turn of the event loop. libuv lets in one at a turn by each descriptor that it
+# listens at, and a turn takes as long as all that is asked in it: under a load new clients waited for seconds.
+LET_IN = 16
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
 
 
@@ -198,10 +201,11 @@ def _serve_in_processes(settings: Settings, host: str, port: int, workers: int) 
     """Serves by several processes that share one socket, each with services of its own, until told to stop."""
     set_up_logging()
     config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **bound_server(settings))
-    sock = _bind(host, port)
-    sock.set_inheritable(True)
+    sockets = bind(host, port)
+    for sock in sockets:
+        sock.set_inheritable(True)
     with sharing_metrics(), serving_metrics(host, settings.metrics_port):
-        supervisor = Workers(config, sockets=[sock])
+        supervisor = Workers(config, sockets=sockets)
         supervisor.run()
     if supervisor.undecided:
         raise Failed(ENDED, UNDECIDED)
@@ -217,9 +221,9 @@ async def _serve(
     app = create_app(services, settings, metrics=settings.metrics_port is None)
     config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
-        sock = _bind(host, port)
-        server = _Server(config, services, app.state.lifecycle, lambda: announce(sock.getsockname()[1]))
-        await server.serve(sockets=[sock])
+        sockets = bind(host, port)
+        server = _Server(config, services, app.state.lifecycle, lambda: announce(sockets[0].getsockname()[1]))
+        await server.serve(sockets=sockets)
         if services.database.stopped is not None:
             raise Failed(ENDED, UNDECIDED)
     finally:
@@ -255,7 +259,8 @@ class _Server(uvicorn.Server):
             self.when_started()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> list[socket.socket]:
+    """A socket of an address, by as many descriptors as connections are to be let in at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -264,7 +269,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise Failed(f"cannot listen on {host}:{port}: {error.strerror}; choose another `--port`") from None
-    return sock
+    return [sock, *(sock.dup() for _ in range(LET_IN - 1))]
 
 
 # ---------------------------------------------------------------------- the database
