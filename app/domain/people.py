@@ -12,11 +12,12 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate, compress, islice
 from typing import NamedTuple
 
 from app.domain.holders import UserId
 from app.domain.profiles import Profile
+from app.domain.rooms import Room
 
 NAMES_KEPT = 20_000  # looked for lately; halving takes some twenty looks into memory that nobody else needs
 MOST_CHANGED = 5_000  # people beside the packed ones: their dictionary is copied whenever somebody changes
@@ -78,7 +79,7 @@ class Everybody:
         self.user_names = user_names
         self.external_ids = external_ids
         self.by_external_id = by_external_id
-        self._named: dict[str, int | None] = {}  # the numbers of user names that were looked for
+        self._named: Room[str, int | None] = Room(NAMES_KEPT)  # the numbers of user names that were looked for
 
     @staticmethod
     def of(people: Iterable[Person]) -> "Everybody":
@@ -152,11 +153,9 @@ class Everybody:
 
     def find_user_name(self, name: str) -> int | None:
         """The number of the person of this user name."""
-        if name not in self._named:
-            if len(self._named) >= NAMES_KEPT:
-                self._named.clear()
-            self._named[name] = self._search_user_name(name)
-        return self._named[name]
+        if name in self._named:
+            return self._named[name]
+        return self._named.keep(name, self._search_user_name(name))
 
     def _search_user_name(self, name: str) -> int | None:
         wanted = encode(name)
@@ -282,10 +281,15 @@ class People:
         found.sort(reverse=backwards)
         return [(name.decode(), UserId(user)) for name, user in found[:most]]
 
-    def profiles(self) -> Iterator[Profile]:
-        """Every profile that somebody is of, or was when all was put together."""
-        yield from self.packed.profiles
-        yield from {person.profile for person in self.beside.values() if person is not None}
+    def profiles_beside(self) -> Iterator[Profile]:
+        """The profiles of those who have changed, and those that they had when all was put together."""
+        packed = self.packed
+        for user, person in self.beside.items():
+            if person is not None:
+                yield person.profile
+            number = packed.number_of.get(user)
+            if number is not None:
+                yield packed.profiles[packed.profile_of[number]]
 
     def select(
         self,
@@ -295,22 +299,23 @@ class People:
         before: str | None,
         most: int,
         backwards: bool,
-        is_packed_wanted: Callable[[int], bool] | None = None,
+        tell_packed: Callable[[Iterator[int]], Iterator[object]] | None = None,
     ) -> list[UserId]:
         """The first (or last) so many of a wanted profile whose user names lie between two, in the order from there.
 
-        `is_packed_wanted` tells the same of the number of a packed profile, for those who know that sooner.
+        `tell_packed` tells the same of packed profiles by their numbers, for those who know that sooner.
         """
         packed = self.packed
-        wanted = is_packed_wanted or (lambda number: is_wanted(packed.profiles[number]))
+        tell = tell_packed or (lambda numbers: (is_wanted(packed.profiles[number]) for number in numbers))
         low = 0 if after is None else bisect_right(packed.user_names, encode(after))
         high = len(packed.profile_of)
         if before is not None:
             high = bisect_right(packed.user_names, encode(before))
             high -= high > 0 and packed.user_names[high - 1] == encode(before)
         found: list[tuple[bytes, str]] = []
-        for number in range(high - 1, low - 1, -1) if backwards else range(low, high):
-            if wanted(packed.profile_of[number]) and packed.ids[number] not in self.beside:
+        places = range(high - 1, low - 1, -1) if backwards else range(low, high)
+        for number in compress(places, tell(map(packed.profile_of.__getitem__, places))):
+            if packed.ids[number] not in self.beside:
                 found.append((packed.user_names[number], packed.ids[number]))
                 if len(found) == most:
                     break

@@ -12,19 +12,21 @@ has these rows, and keeps what is found for as long as time alone does not chang
 another moment are answered by the same stand-ins and not kept.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from app.domain.catalog import Operation, Permission
-from app.domain.compiled import MOST_RANK, Program
+from app.domain.compiled import MOST_RANK, Beside, Holding, Program
 from app.domain.decisions import Decision, check
 from app.domain.holders import ContractId, Membership, TeamId, User, UserId, UserStatus
 from app.domain.rights import Effective, Evaluation, Subject
+from app.domain.rooms import Room
 from app.domain.values import Level, Value
-from app.domain.windows import find_next_moment
+from app.domain.windows import find_next_moment, is_within
 from app.domain.world import HolderRows, World
 
 K = TypeVar("K")
@@ -47,6 +49,19 @@ class Rows:
     self_id: UserId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a row gives, at a moment in a contract, to somebody active who has nothing else: finite rights as bits.
+
+    `is_inside`: whether it makes them somebody inside the contract. `until`: when that changes by itself.
+    """
+
+    bits: int
+    beside: Beside
+    is_inside: bool
+    until: datetime | None
+
+
 @dataclass(slots=True, eq=False)
 class Standing:
     """How everybody of one profile stands in one contract (None: in none), from `since` up to `until` (None: always).
@@ -59,27 +74,23 @@ class Standing:
     subject: Subject
     since: datetime
     until: datetime | None
-    decisions: dict[tuple[str, Value | None], Decision] = field(default_factory=dict)
-    kept: dict[Any, Any] = field(default_factory=dict)
+    decisions: Room[tuple[str, Value | None], Decision] = field(default_factory=lambda: Room(DECISIONS_KEPT))
+    kept: Room[Any, Any] = field(default_factory=lambda: Room(SHOWN_KEPT))
 
     def keep(self, key: Any, made: Any) -> None:
         """Keeps what a door has made of it."""
-        if len(self.kept) >= SHOWN_KEPT:
-            self.kept.clear()
-        self.kept[key] = made
+        self.kept.keep(key, made)
 
     def lasts(self, now: datetime) -> bool:
         """Whether it is how things stand at a moment."""
-        return self.since <= now and (self.until is None or now < self.until)
+        return is_within(now, self.since, self.until)
 
     def decide(self, node: Permission | Operation, asked: Value | None) -> Decision:
         """The decision on a question without target and facts, about the stand-in and as of `since`."""
         decision = self.decisions.get((node.key, asked))
         if decision is None:
-            if len(self.decisions) >= DECISIONS_KEPT:
-                self.decisions.clear()
             decision = check(self.evaluation, self.effective, self.subject, node, asked)
-            self.decisions[node.key, asked] = decision
+            self.decisions.keep((node.key, asked), decision)
         return decision
 
 
@@ -124,7 +135,7 @@ class Standings:
         return standing
 
     def rank(self, profile: Profile, contract: ContractId | None, now: datetime) -> bytes:
-        """For each permission, by its number, the rank of what a profile has: see `rank_levels`.
+        """For each permission, by its number, the rank of what a profile has: see `Program.rank`.
 
         Those who ask about people without end know the numbers of profiles: see `kinds.Kinds`.
         """
@@ -136,12 +147,32 @@ class Standings:
         if ranked is None:
             ranked = _make_room(self._ranked, contract)
         kept = ranked.get(profile)
-        if kept is None or now < kept[1] or (kept[2] is not None and now >= kept[2]):
+        if kept is None or not is_within(now, kept[1], kept[2]):
             with self._standing_in(profile) as subject:
                 _, effective, until = self._work_out(subject, contract, now)
-            levels = rank_levels(self.program, effective)
+            levels = self.program.rank(effective.certain)
             kept = ranked[profile] = self._levels.setdefault(levels, levels), now, until
         return kept
+
+    def settle(
+        self, profile: Profile, contract: ContractId | None, now: datetime
+    ) -> tuple[Holding | None, int, datetime | None]:
+        """The effective rights of a profile (None: it is not active), the atoms that certainly hold, and until when."""
+        with self._standing_in(profile) as subject:
+            _, effective, until = self._work_out(subject, contract, now)
+            return effective.certain if effective.active else None, effective.certain_atoms, until
+
+    def find_given(self, number: int, contract: ContractId | None, now: datetime) -> Given | None:
+        """What a row gives to somebody who has nothing else; None: it does more than to give something."""
+        with self._standing_in((0, number)) as subject:
+            rows = self.world.rows_of(subject.user)
+            if subject.user in self._self_ids or rows.limits or rows.facts or rows.links:
+                return None
+            evaluation, until = self._evaluate(contract, now, keep=True)
+            own = find_next_moment(self.world, {subject.user}, now)
+            held = evaluation.held_by_user(subject.user)
+            ends = [moment for moment in (own, until) if moment is not None]
+            return Given(held.bits, held.beside, evaluation.is_inside(subject.user), min(ends, default=None))
 
     # ------------------------------------------------------------------ what of a profile counts
 
@@ -215,7 +246,7 @@ class Standings:
         If one of these stand-ins stands for the owner of the contract, it is the owner.
         """
         kept = self._evaluations.get(contract)
-        if kept is None or at < kept[0].at or (kept[1] is not None and at >= kept[1]):
+        if kept is None or not is_within(at, kept[0].at, kept[1]):
             evaluation = Evaluation(self.program, self.world, contract=contract, at=at)
             kept = evaluation, find_next_moment(self.directory, self.directory.rows, at)
             if keep:
@@ -246,13 +277,21 @@ class Standings:
             told = self._read(profile)
             if told.self_id is not None:
                 self._self_ids[person] = told.self_id
-            flags = profile[0]
-            self._people[person] = User(
-                id=person, user_name=person, display_name=person, is_owner=bool(flags & OWNER),
-                status=UserStatus.SUSPENDED if flags & INACTIVE else UserStatus.ACTIVE,
-            )  # fmt: skip
+            self._people[person] = _make_person(profile, person)
             self._rows[person] = told.rows
         return person
+
+    def find_world(self, profile: Profile, person: UserId, now: datetime) -> tuple[World, datetime | None]:
+        """A world in which somebody of a profile has an id of their own, and until when it stays as it is now."""
+        directory = self.directory
+        rows = ChainMap[str, HolderRows](
+            {person: self._read(profile).rows}, cast(dict[str, HolderRows], directory.rows)
+        )
+        world = World(
+            {person: _make_person(profile, person)}, directory.roles, directory.teams, directory.contracts, rows
+        )
+        own, until = find_next_moment(world, {person}, now), self._evaluate(None, now, keep=True)[1]
+        return world, min((moment for moment in (own, until) if moment is not None), default=None)
 
     def ask(
         self,
@@ -283,6 +322,15 @@ class Standings:
         return check(evaluation, evaluation.effective(question), question, node, asked)
 
 
+def _make_person(profile: Profile, person: UserId) -> User:
+    """Somebody of a profile."""
+    flags = profile[0]
+    return User(
+        id=person, user_name=person, display_name=person, is_owner=bool(flags & OWNER),
+        status=UserStatus.SUSPENDED if flags & INACTIVE else UserStatus.ACTIVE,
+    )  # fmt: skip
+
+
 def _make_room(of: dict[ContractId | None, dict[K, V]], contract: ContractId | None) -> dict[K, V]:
     """A place for what is kept for a contract. There is one for a few of them, and always for none."""
     others = [kept for kept in of if kept is not None]
@@ -296,8 +344,3 @@ def _make_room(of: dict[ContractId | None, dict[K, V]], contract: ContractId | N
 def has_rank(asked: Value | None) -> bool:
     """Whether the rank of what somebody has tells if they have what is asked (None: anything)."""
     return asked is None or (isinstance(asked, Level) and asked.rank <= MOST_RANK)
-
-
-def rank_levels(program: Program, effective: Effective) -> bytes:
-    """For each permission, by its number, the rank of the effective value: 0 for nothing, k for level k, else 1."""
-    return program.rank(effective.certain)

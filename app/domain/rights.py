@@ -225,7 +225,8 @@ class Evaluation:
         granted = self.program.own(held) if owner else held
         if user.status is not UserStatus.ACTIVE:
             return Effective(False, owner, held, granted, *(NOTHING,) * 4, 0, 0, target_outside, reaches)
-        in_contract = self._in_contract(user, granted)
+        is_inside = user.is_owner or self.is_inside(user.id)
+        in_contract = self.keep_in_contract(granted, is_owner=user.is_owner, is_inside=is_inside)
         limited = self.apply_limits(user.id, in_contract)
         target = self._effective_target(subject)
         certain_atoms, possible_atoms = self._atoms(subject, target)
@@ -255,10 +256,11 @@ class Evaluation:
             for row in self.world.rows_of(user).access
         )
 
-    def _in_contract(self, user: User, granted: Holding) -> Holding:
+    def keep_in_contract(self, granted: Holding, *, is_owner: bool, is_inside: bool) -> Holding:
+        """Step 4: of what was granted to an account owner, or to somebody inside or not, what the contract leaves."""
         if self.contract is None:
             return granted
-        if not user.is_owner and (self.contract.status is not ContractStatus.ACTIVE or not self.is_inside(user.id)):
+        if not is_owner and (self.contract.status is not ContractStatus.ACTIVE or not is_inside):
             granted = self.program.keep_polarity(granted, permissions=False, restrictions=True)
         return self.program.without(granted, self.lacking_products())
 
@@ -375,6 +377,18 @@ class Evaluation:
             return YES
         possible = program.holds(condition, effective.possible, effective.possible_atoms)
         return Verdict(State.CONDITIONAL if possible else State.SUSPENDED, Stage.REQUIREMENTS)
+
+    def is_enough(self, certain: Holding, atoms: int, node: Permission | Operation, at_least: Value | None) -> bool:
+        """Whether `decide` says yes of somebody active, asked about nobody else: by the effective rights alone.
+
+        Each step only takes away, so that what is left at last was there at all those before.
+        """
+        if isinstance(node, Permission):
+            value = self.program.value(certain, self.program.catalog.number_of[node.key])
+            return self._is_enough(node, value, at_least)
+        if self.contract is not None and node.product not in {None, *self.contract.products}:
+            return False
+        return self.program.holds(self.program.operations[node.key], certain, atoms)
 
     def _is_enough(self, node: Permission, value: Value, at_least: Value | None) -> bool:
         if at_least is None:

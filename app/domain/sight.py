@@ -47,12 +47,18 @@ class Sight:
 
     def __init__(self, authority: Authority | None) -> None:
         self.authority = authority
+        self._reached: dict[tuple[Right, ContractId | None], bool] = {}
 
     # ------------------------------------------------------------------ rights to view
 
     def reaches(self, right: Right, contract: ContractId | None) -> bool:
         """Whether the caller has a right where a row is scoped (None: everywhere)."""
-        return self.authority is None or self.authority.holds(right, contract)
+        if self.authority is None:
+            return True
+        reached = self._reached.get((right, contract))
+        if reached is None:
+            reached = self._reached[right, contract] = self.authority.holds(right, contract)
+        return reached
 
     def contracts_with(self, right: Right) -> frozenset[ContractId] | None:
         """The contracts in which the caller has a right; None: everywhere."""
@@ -81,6 +87,16 @@ class Sight:
         if audience is None or user == audience.oneself:
             return True
         return any(row.contract in audience.contracts for row in world.rows_of(user).access)
+
+    def sees_anyhow(self, user: UserId) -> bool:
+        """Whether a person is seen whatever their rows are, by a right to see everybody or as oneself."""
+        return self.authority is None or user == self.authority.caller or self.sees_everybody()
+
+    def sees_people_in(self, contract: ContractId | None) -> bool:
+        """Whether everybody is seen, with all roles and teams that they have there (None: everywhere)."""
+        if not self.sees_everybody() or not self._somewhere(Right.VIEW_ROLES):
+            return False
+        return self.reaches(Right.VIEW_RIGHTS, contract) and self.reaches(Right.VIEW_TEAMS, contract)
 
     def sees_role(self, role: RoleId) -> bool:
         return self._oneself(role) or self._somewhere(Right.VIEW_ROLES)

@@ -10,20 +10,20 @@ was taken away before the question was asked (over PostgreSQL by another process
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic, thread_time
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.db.repositories.profiles import Signatures
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.audit import Mark
 from app.domain.authority import Authority
-from app.domain.callers import Caller, Right
+from app.domain.callers import Caller
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
@@ -31,14 +31,15 @@ from app.domain.ids import PREFIX_OF
 from app.domain.kinds import Kinds
 from app.domain.paging import Slice
 from app.domain.people import People
-from app.domain.profiles import SUBJECT, Profile, Standing, Standings, has_rank
+from app.domain.profiles import CONTRACTS_KEPT, Profile, Standing, Standings
 from app.domain.references import Ref
 from app.domain.rights import Evaluation, State
+from app.domain.rooms import Room
 from app.domain.sight import Sight
 from app.domain.stages import Stages
 from app.domain.tokens import TokenRecord
-from app.domain.values import Level, Value
-from app.domain.windows import find_next_moment
+from app.domain.values import Value
+from app.domain.windows import is_within
 from app.domain.world import World
 from app.services.shown import Answers, Shown, Tables
 from app.services.snapshots import Snapshot, read_snapshot, write_snapshot
@@ -46,26 +47,11 @@ from app.telemetry import log
 
 MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
 PIECE_S, REST_S = 0.03, 0.005  # of what is worked out in a row, and before what follows: others have a turn
-KINDS_KEPT = 16  # contracts: of each four bytes a profile, and more of each kind of them
 RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
 VIEWS_KEPT = 1_000
-V = TypeVar("V")
-
-
-class Room(Generic[V], dict[str, V]):
-    """A dictionary that is emptied when it is full."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def keep(self, key: str, value: V) -> V:
-        if len(self) >= self._most:
-            self.clear()
-        self[key] = value
-        return value
+T = TypeVar("T")
 
 
 class KnownCaller(NamedTuple):
@@ -99,14 +85,14 @@ class RightsIndex:
         self.program = program
         self.people = people
         self.standings = standings
-        self.records: Room[User] = Room(RECORDS_KEPT)
-        self.callers: Room[KnownCaller] = Room(CALLERS_KEPT)
+        self.records: Room[str, User] = Room(RECORDS_KEPT)
+        self.callers: Room[str, KnownCaller] = Room(CALLERS_KEPT)
         self.shown = Shown()
         self.answers = Answers()
         self.rights: Tables[tuple[bytes, State]] = Tables()
         self._stages: Stages | None = None
-        self._views: Room[View] = Room(VIEWS_KEPT)
-        self._kinds: dict[ContractId | None, Kinds] = {}
+        self._views: Room[str, View] = Room(VIEWS_KEPT)
+        self._kinds: Room[ContractId | None, Kinds] = Room(CONTRACTS_KEPT)
 
     def followed_by(self, mark: Mark, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
         """The index of a later state, up to which nothing was done to anybody but those touched."""
@@ -148,25 +134,29 @@ class RightsIndex:
         """What everybody's profiles have in a contract."""
         kinds = self._kinds.get(contract)
         if kinds is None:
-            if len(self._kinds) >= KINDS_KEPT:
-                self._kinds.clear()
-            kinds = self._kinds[contract] = Kinds(self.standings, self.people.packed.profiles, contract)
+            kinds = self._kinds.keep(contract, Kinds(self.standings, self.people.packed.profiles, contract))
         return kinds
 
     def levels(self, user: str, now: datetime, contract: ContractId | None = None) -> bytes:
-        """Of every permission, by its number, how much a person has: see `rank_levels`. Nothing of nobody."""
+        """Of every permission, by its number, how much a person has: see `Program.rank`. Nothing of nobody."""
+        kinds = self._kinds.get(contract) or self.kinds(contract)
+        levels = kinds.asked.get(user)
+        if levels is not None and kinds.since <= now < kinds.until and user not in self.people.beside:
+            return levels
         number = self.people.profile_number(user)
         if number is not None:
-            return (self._kinds.get(contract) or self.kinds(contract)).levels(number, now)
+            return kinds.levels_of(user, number, now)
         profile = self.people.profile(user)
         return bytes(len(self.program.types)) if profile is None else self.standings.rank(profile, contract, now)
 
     def allows(self, user: str, number: int, now: datetime, contract: ContractId | None = None, rank: int = 1) -> bool:
         """Whether a person has a permission, by its number: anything of it, or a level of at least a rank up to 254."""
-        profile = self.people.profile_number(user)
-        if profile is None:
-            return self.levels(user, now, contract)[number] >= rank
-        return (self._kinds.get(contract) or self.kinds(contract)).rank(profile, number, now) >= rank
+        kinds = self._kinds.get(contract)
+        if kinds is not None:  # as `levels`, one call less
+            levels = kinds.asked.get(user)
+            if levels is not None and kinds.since <= now < kinds.until and user not in self.people.beside:
+                return levels[number] >= rank
+        return self.levels(user, now, contract)[number] >= rank
 
     async def list_holders(
         self,
@@ -182,38 +172,16 @@ class RightsIndex:
         was asked about for the first time is worked out for every profile.
         """
         people, kinds = self.people, self.kinds(contract)
-        after = None if part.after is None else part.after[0]
-        before = None if part.before is None else part.before[0]
-        if isinstance(node, Permission) and has_rank(asked):
-            number, rank = self.catalog.number_of[node.key], asked.rank if isinstance(asked, Level) else 1
-            counts: dict[bytes, int] = {}
-            await _in_pieces(kinds.count(people.packed.sizes, now, counts))
-
-            def has(profile: Profile) -> bool:
-                return self.standings.rank(profile, contract, now)[number] >= rank
-
-            found = people.select(
-                has, after=after, before=before, most=part.limit + 1, backwards=part.backwards,
-                is_packed_wanted=lambda profile: kinds.rank(profile, number, now) >= rank,
-            )  # fmt: skip
-            packed = sum(size for levels, size in counts.items() if levels[number] >= rank)
-            return found, people.count(has, packed=packed)
-        is_wanted: dict[Profile, bool] = {}
-
-        def decide_all() -> Iterator[None]:
-            known: dict[Profile, bool] = {}
-            for profile in people.profiles():
-                narrowed = self.standings.narrow(profile, contract)
-                if narrowed not in known:
-                    known[narrowed] = self.standings.holds(narrowed, node, asked, contract, now)
-                is_wanted[profile] = known[narrowed]
-                yield
-
-        await _in_pieces(decide_all())
+        answers = await _in_pieces(kinds.decide(node, asked, now))
+        packed = await _in_pieces(kinds.count(answers, people.packed.sizes))
+        has = cache(lambda profile: self.standings.holds(profile, node, asked, contract, now))
+        await _in_pieces(_ask_each(has, people.profiles_beside()))
         found = people.select(
-            is_wanted.__getitem__, after=after, before=before, most=part.limit + 1, backwards=part.backwards
-        )
-        return found, people.count(is_wanted.__getitem__)
+            has, after=None if part.after is None else part.after[0],
+            before=None if part.before is None else part.before[0], most=part.limit + 1, backwards=part.backwards,
+            tell_packed=lambda numbers: kinds.tell(answers, numbers),
+        )  # fmt: skip
+        return found, people.count(has, packed=packed)
 
     # ------------------------------------------------------------------ what a question names
 
@@ -232,26 +200,19 @@ class RightsIndex:
     def view(self, caller: UserId, now: datetime) -> "View | None":
         """What a caller sees, as far as rights, people and contracts go; None: that is not known here."""
         kept = self._views.get(caller)
-        if kept is not None and kept.since <= now and (kept.until is None or now < kept.until):
+        if kept is not None and is_within(now, kept.since, kept.until):
             return kept
         profile = self.people.profile(caller)
         return None if profile is None else self._views.keep(caller, self._find_view(caller, profile, now))
 
     def _find_view(self, caller: UserId, profile: Profile, now: datetime) -> "View":
-        """The caller's view, out of a world in which the stand-in of the profile has the caller's id."""
-        stand_in = self.standings.stand_in(profile, SUBJECT)
-        known, directory = self.standings.world, self.directory
-        rows = {**directory.rows, caller: known.rows_of(stand_in)}
-        told = known.users[stand_in]
-        person = User(
-            id=caller, user_name=told.user_name, display_name="", status=told.status, is_owner=told.is_owner
-        )  # fmt: skip
-        world = World({caller: person}, directory.roles, directory.teams, directory.contracts, rows)
+        """The caller's view, out of a world in which somebody of the profile has the caller's id."""
+        world, until = self.standings.find_world(profile, caller, now)
 
         def evaluation(contract: ContractId | None, at: datetime) -> Evaluation:
             return Evaluation(self.program, world, contract=contract, at=at)
 
-        return View(Sight(Authority(caller, evaluation, at=now)), now, find_next_moment(world, rows, now))
+        return View(Sight(Authority(caller, evaluation, at=now)), now, until)
 
 
 class View:
@@ -261,40 +222,48 @@ class View:
         self.sight = sight
         self.since = since
         self.until = until
-        audience = sight.audience()
-        self.oneself = None if audience is None else audience.oneself  # None: everybody is seen
-        self._opens: dict[ContractId | None, bool] = {}
         self._shows: dict[ContractId | None, bool] = {}
 
+    @property
+    def oneself(self) -> UserId | None:
+        """The caller, where nobody else is seen whatever their rows are; None: everybody is."""
+        authority = self.sight.authority
+        return None if authority is None or self.sight.sees_everybody() else authority.caller
+
     def sees_user(self, user: UserId) -> bool:
-        """Whether a person is seen, by a right to see everybody or as oneself; others may be seen in a contract."""
-        return self.oneself is None or user == self.oneself
+        """Whether a person is seen whatever their rows are; others may be seen in a contract."""
+        return self.sight.sees_anyhow(user)
 
     def sees_rights(self, user: UserId, contract: ContractId | None) -> bool:
         """Whether what a person may do in a contract is to be seen."""
-        opens = self._opens.get(contract)
-        if opens is None:
-            opens = self._opens[contract] = self.sight.reaches(Right.VIEW_RIGHTS, contract)
-        return opens or self.sight.sees_rights(user, contract)
+        return self.sight.sees_rights(user, contract)
 
     def sees_people_in(self, contract: ContractId | None) -> bool:
         """Whether everybody is seen, with all roles and teams that they have there (None: everywhere)."""
         shows = self._shows.get(contract)
         if shows is None:
-            shows = self.oneself is None and self.sight.contracts_with(Right.VIEW_ROLES) != frozenset()
-            for right in (Right.VIEW_RIGHTS, Right.VIEW_TEAMS):
-                shows = shows and self.sight.reaches(right, contract)
-            self._shows[contract] = shows
+            shows = self._shows[contract] = self.sight.sees_people_in(contract)
         return shows
 
 
-async def _in_pieces(work: Iterator[None]) -> None:
-    """Does some work, of which each step is short; others have a turn now and then."""
+async def _in_pieces(work: Generator[None, None, T]) -> T:
+    """What comes of some work, of which each step is short; others have a turn now and then."""
     begun = thread_time()
-    for _ in work:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
         if thread_time() - begun > PIECE_S:
             await asyncio.sleep(REST_S)
             begun = thread_time()
+
+
+def _ask_each(has: Callable[[Profile], bool], profiles: Iterable[Profile]) -> Generator[None, None, None]:
+    for profile in profiles:
+        has(profile)
+        yield
 
 
 class Indexes:

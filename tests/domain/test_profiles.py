@@ -4,7 +4,7 @@ By default 150 random worlds, `-m deep` 1,500; each is asked about all its peopl
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.domain.kinds import Kinds
 from app.domain.people import MOST_CHANGED, People, Person
 from app.domain.profiles import CONTRACTS_KEPT, INACTIVE, OWNER, Profile, Rows, Standings
 from app.domain.rights import Evaluation, Subject
-from app.domain.values import Level
+from app.domain.values import Level, Value
 from app.domain.world import World
 from tests.domain.test_laws import Case, on_random_worlds, questions
 from tests.oracle import Oracle, Who
@@ -128,6 +128,24 @@ def test_people_who_differ_in_anything_that_decides_are_never_one(case: Case) ->
                 assert evaluation.effective(Subject(user=user)) == evaluation.effective(Subject(user=other))
 
 
+@on_random_worlds(300)
+def test_who_goes_by_an_id_of_their_own_has_what_they_have_in_the_whole_world(case: Case, pick: int) -> None:
+    """Until the moment that is told; and nobody is brought in for it who stays."""
+    told, world, rnd = Told(case.world), case.world, random.Random(pick)
+    standings, program = standings_of(case, told), compile_catalog(case.catalog)
+    for _ in range(8):
+        user, now, at = rnd.choice(list(world.users)), rnd.choice(INSTANTS), rnd.choice(INSTANTS)
+        alone, until = standings.find_world(told.profiles[user], user, now)
+        assert until is None or until > now
+        subject = Subject(user=user)
+        for contract in (None, *world.contracts):
+            expected = Evaluation(program, world, contract=contract, at=now).effective(subject)
+            assert Evaluation(program, alone, contract=contract, at=now).effective(subject) == expected
+            if now <= at and (until is None or at < until):
+                assert Evaluation(program, world, contract=contract, at=at).effective(subject) == expected
+    assert not standings.world.users
+
+
 def test_somebody_else_of_the_same_profile_is_not_oneself() -> None:
     """What reaches oneself alone does not reach a colleague who has exactly the same rows."""
     found = 0
@@ -203,7 +221,7 @@ def _assert_same(people: People, everybody: Mapping[UserId, Person], rnd: random
     assert people.find("user_name", "nobody") is None
     assert people.find("external_id", "") is None
     assert people.find("user_name", "\ud800") is None
-    is_wanted = {profile: rnd.random() < 0.5 for profile in people.profiles()}
+    is_wanted = {profile: rnd.random() < 0.5 for profile in (*people.packed.profiles, *people.profiles_beside())}
     wanted = sorted(p.user_name for p in everybody.values() if is_wanted[p.profile])
     assert people.count(is_wanted.__getitem__) == len(wanted)
     after, before = (rnd.choice([None, "b", *wanted[:50]]) for _ in range(2))
@@ -246,9 +264,11 @@ def test_what_is_known_by_number_is_what_the_oracle_says_at_any_moment(case: Cas
     everywhere = {contract: Kinds(standings, profiles, contract) for contract in (None, *world.contracts)}
     for _ in range(12):
         contract, at = rnd.choice(list(everywhere)), rnd.choice(INSTANTS)
-        kinds, counts = everywhere[contract], dict[bytes, int]()
-        oracle = Oracle(case.catalog, world, contract=contract, at=at)
-        expected = {}
+        kinds, allowed = everywhere[contract], dict[tuple[str, Value | None], set[UserId]]()
+        oracle, asking = (
+            Oracle(case.catalog, world, contract=contract, at=at),
+            questions(replace(case, contract=contract)),
+        )
         for user, profile in told.profiles.items():
             steps = oracle.steps(Who(user=user, facts={}))
             levels = kinds.levels(profiles.index(profile), at)
@@ -256,8 +276,22 @@ def test_what_is_known_by_number_is_what_the_oracle_says_at_any_moment(case: Cas
                 answer = oracle.check(Who(user=user, facts={}), permission.key, None, steps)
                 assert bool(levels[number]) == answer.allowed
                 assert kinds.rank(profiles.index(profile), number, at) == levels[number]
-            expected[levels] = expected.get(levels, 0) + 1
-        for _ in range(2):  # counted, and then known
-            counts.clear()
-            list(kinds.count(sizes, at, counts))
-            assert counts == expected
+            for node, asked in asking:
+                if oracle.check(Who(user=user, facts={}), node.key, asked, steps).allowed:
+                    allowed.setdefault((node.key, asked), set()).add(user)
+        for node, asked in asking:
+            expected = allowed.get((node.key, asked), set())
+            for _ in range(2):  # worked out, and then known
+                answers = _work(kinds.decide(node, asked, at))
+                has = dict(zip(profiles, kinds.tell(answers, iter(range(len(profiles)))), strict=True))
+                assert {user for user, profile in told.profiles.items() if has[profile]} == expected
+                assert _work(kinds.count(answers, sizes)) == len(expected)
+
+
+def _work(pieces: Generator[None, None, Any]) -> Any:
+    """What comes of some work in pieces."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value

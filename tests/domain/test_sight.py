@@ -188,6 +188,7 @@ def test_owners_and_the_gateway_itself_see_everything(caller: UserId | None) -> 
     sight = Sight(None) if caller is None else sight_of(caller)
     for user in world().users:
         assert sight.sees_user(world(), user)
+        assert sight.sees_anyhow(user)
         assert sight.sees_tokens(user)
         assert sight.rows_of(world(), user) == world().rows_of(user)
     assert all(map(sight.sees_role, world().roles))
@@ -204,6 +205,8 @@ def test_a_right_to_view_people_opens_everybody_or_those_of_a_contract() -> None
     inside = sight_of(SAM, *holding(Right.VIEW_USERS, "C-1"))
     seen = world(*holding(Right.VIEW_USERS, "C-1"))
     assert {user for user in seen.users if inside.sees_user(seen, user)} == {SAM, ANN, OSCAR}
+    assert {user for user in seen.users if inside.sees_anyhow(user)} == {SAM}, "others by their levels"
+    assert all(map(everywhere.sees_anyhow, seen.users))
     assert inside.audience() == Audience(frozenset({C1}), SAM)
 
 
