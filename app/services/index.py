@@ -30,7 +30,7 @@ from app.domain.holders import Contract, ContractId, User, UserId
 from app.domain.ids import PREFIX_OF
 from app.domain.kinds import Kinds
 from app.domain.paging import Slice
-from app.domain.people import People
+from app.domain.people import MOST_CHANGED, People
 from app.domain.profiles import CONTRACTS_KEPT, Profile, Standing, Standings
 from app.domain.references import Ref
 from app.domain.rights import Evaluation, State
@@ -406,7 +406,10 @@ class Indexes:
         if len(touched) > MOST_LOADED:
             return People(await unit.profiles.load_everybody(self._signatures, owners))
         loaded = {person.id: person for person in await unit.profiles.load(touched, self._signatures, owners)}
-        return people.changed({user: loaded.get(UserId(user)) for user in touched})
+        changed = {user: loaded.get(UserId(user)) for user in touched}
+        if len(people.beside) + len(changed) > MOST_CHANGED:  # everybody is put together anew: others have a turn
+            return await asyncio.to_thread(people.changed, changed)
+        return people.changed(changed)
 
     def _make_standings(self, program: Program, directory: World) -> Standings:
         signatures = self._signatures
@@ -418,8 +421,8 @@ class Indexes:
         if self.snapshot is None or index is None or index.mark == self._kept:
             return
         try:
-            packed = People.of(index.people).packed if index.people.beside else index.people.packed
-            snapshot = Snapshot(index.mark, frozenset(_owners(index.directory)), self._signatures.known, packed)
+            people = await asyncio.to_thread(People.of, index.people) if index.people.beside else index.people
+            snapshot = Snapshot(index.mark, frozenset(_owners(index.directory)), self._signatures.known, people.packed)
             await asyncio.to_thread(write_snapshot, self.snapshot, snapshot, self._key)
             self._kept = index.mark
         except Exception as error:
