@@ -55,18 +55,20 @@ def decide_plain(
     view = index.view(caller.user, now)
     if view is None:
         return None
-    nodes, find, stand = index.catalog.nodes, index.people.find, index.standing
+    nodes, find = index.catalog.nodes, index.find
+    sees_all = view.sees_all_rights
     found: list[Decision] = []
     for attribute, name, key, within in questions:
-        user, node, contract = find(attribute, name), nodes.get(key), None
-        if user is None or node is None or node.__class__ is Group or not view.sees_user(user):
-            return None
+        contract: ContractId | None = None
         if within is not None:
             contract = _find_contract(index, view, within)
             if contract is None:
                 return None
-        standing = stand(user, contract, now) if view.sees_rights(user, contract) else None
-        if standing is None:
+        known, node = find(attribute, name, contract, now), nodes.get(key)
+        if known is None or node is None or node.__class__ is Group:
+            return None
+        user, standing = known
+        if not (sees_all and contract is None) and not (view.sees_user(user) and view.sees_rights(user, contract)):
             return None
         found.append(standing.decide(node, None))  # type: ignore[arg-type]  # no group: see above
     return found

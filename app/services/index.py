@@ -23,7 +23,7 @@ from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.audit import Mark
 from app.domain.authority import Authority
-from app.domain.callers import Caller
+from app.domain.callers import Caller, Right
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
@@ -32,7 +32,7 @@ from app.domain.kinds import Kinds
 from app.domain.paging import Slice
 from app.domain.people import MOST_CHANGED, People
 from app.domain.profiles import CONTRACTS_KEPT, Profile, Standing, Standings
-from app.domain.references import Ref
+from app.domain.references import Attribute, Ref
 from app.domain.rights import Evaluation, State
 from app.domain.rooms import Room
 from app.domain.sight import Sight
@@ -51,6 +51,7 @@ RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
 VIEWS_KEPT = 1_000
+NAMED_KEPT = 5_000  # people who were asked about, by name and contract
 T = TypeVar("T")
 
 
@@ -92,6 +93,7 @@ class RightsIndex:
         self.rights: Tables[tuple[bytes, State]] = Tables()
         self._stages: Stages | None = None
         self._views: Room[str, View] = Room(VIEWS_KEPT)
+        self._named: Room[tuple[Attribute, str, ContractId | None], tuple[UserId, Standing]] = Room(NAMED_KEPT)
         self._kinds: Room[ContractId | None, Kinds] = Room(CONTRACTS_KEPT)
 
     def followed_by(self, mark: Mark, people: People, standings: Standings, touched: Set[str]) -> "RightsIndex":
@@ -106,6 +108,7 @@ class RightsIndex:
             following.shown = self.shown.without(touched)
             following.answers = self.answers
             following._views.update({who: kept for who, kept in self._views.items() if who not in touched})
+            following._named.update({name: kept for name, kept in self._named.items() if kept[0] not in touched})
         return following
 
     @property
@@ -129,6 +132,19 @@ class RightsIndex:
         """How a person stands now; None: there is nobody of this id."""
         profile = self.people.profile(user)
         return None if profile is None else self.standings.find(profile, contract, now)
+
+    def find(
+        self, attribute: Attribute, name: str, contract: ContractId | None, now: datetime
+    ) -> tuple[UserId, Standing] | None:
+        """The person of a name, and how they stand in a contract now; None: there is nobody of that name."""
+        kept = self._named.get((attribute, name, contract))
+        if kept is not None and kept[1].lasts(now):
+            return kept
+        user = self.people.find(attribute, name)
+        standing = None if user is None else self.standing(user, contract, now)
+        if user is None or standing is None:
+            return None
+        return self._named.keep((attribute, name, contract), (user, standing))
 
     def kinds(self, contract: ContractId | None) -> Kinds:
         """What everybody's profiles have in a contract."""
@@ -237,6 +253,11 @@ class View:
     def sees_rights(self, user: UserId, contract: ContractId | None) -> bool:
         """Whether what a person may do in a contract is to be seen."""
         return self.sight.sees_rights(user, contract)
+
+    @cached_property
+    def sees_all_rights(self) -> bool:
+        """Whether everybody is seen, and what they may do where no contract is asked about."""
+        return self.sight.sees_everybody() and self.sight.reaches(Right.VIEW_RIGHTS, None)
 
     def sees_people_in(self, contract: ContractId | None) -> bool:
         """Whether everybody is seen, with all roles and teams that they have there (None: everywhere)."""

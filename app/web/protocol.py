@@ -203,15 +203,15 @@ def _too_large(most: int) -> ProtocolFault:
 
 def read_body(body: bytes) -> Request:
     """The GraphQL request of a JSON body. Raises `ProtocolFault` with one clear message for whatever is not one."""
-    plain = _read_plain(body)
-    if plain is not None:
-        return _read_content(plain, len(body))
-    members = _check_bounds(body)
-    try:
-        content = orjson.loads(body)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise ProtocolFault(400, "the body is not JSON in UTF-8") from None
-    _check_names(content, members)
+    content = _parse_small(body) if len(body) <= BESIDE else None
+    if content is None or not _is_plain(content, body):
+        members = _check_bounds(body)
+        if content is None:
+            try:
+                content = orjson.loads(body)
+            except (orjson.JSONDecodeError, RecursionError):
+                raise ProtocolFault(400, "the body is not JSON in UTF-8") from None
+        _check_names(content, members)
     if isinstance(content, list):
         raise ProtocolFault(400, "one request at a time: the body is a list")
     if not isinstance(content, dict):
@@ -219,35 +219,44 @@ def read_body(body: bytes) -> Request:
     return _read_content(content, len(body))
 
 
-def _read_plain(body: bytes) -> dict[str, Any] | None:
-    """The object of a small body, if it has texts, and objects that have texts, and every name once. Else None.
-
-    Of such an object nothing has to be bounded. Every text, be it a name or a value, stands between two quotes, and a
-    quote within one behind a backslash; where there are more of them, some name stands twice, and what was under it is
-    not in the object.
-    """
-    if len(body) > BESIDE or b"\\\\" in body:
-        return None
+def _parse_small(body: bytes) -> Any:
+    """What a small body says; None for nothing, or for what is not JSON. It takes no longer than to look at it."""
     try:
-        content = orjson.loads(body)
+        return orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
         return None
-    if content.__class__ is not dict:
-        return None
-    texts = len(content)
-    for value in content.values():
-        if value.__class__ is str:
-            texts += 1
-        elif value.__class__ is dict:
-            texts += len(value)
-            for inner in value.values():
-                if inner.__class__ is str:
+
+
+def _is_plain(content: Any, body: bytes) -> bool:
+    """Whether a body has texts alone, in objects and lists that are not too deep, and no name twice in an object.
+
+    Nothing else has to be looked for in it. Every text, be it a name or a value, stands between two quotes, and a quote
+    within one behind a backslash; where there are more of them, some name stands twice, and what was under it is not in
+    the object.
+    """
+    if content.__class__ is not dict or b"\\\\" in body:
+        return False
+    texts = depth = 0
+    level: list[Any] = [content]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            return False
+        deeper: list[Any] = []
+        for value in level:
+            if value.__class__ is dict:
+                texts += len(value)
+                value = value.values()  # noqa: PLW2901  # its names are counted
+            for inner in value:
+                kind = inner.__class__
+                if kind is str:
                     texts += 1
-                elif inner is not None and inner.__class__ is not bool:
-                    return None
-        elif value is not None:
-            return None
-    return content if body.count(b'"') - body.count(b'\\"') == 2 * texts else None
+                elif kind is dict or kind is list:
+                    deeper.append(inner)
+                elif inner is not None and kind is not bool:
+                    return False
+        level = deeper
+    return body.count(b'"') - body.count(b'\\"') == 2 * texts
 
 
 def _check_bounds(body: bytes) -> int:
