@@ -214,6 +214,7 @@ class Asker:
                 self.run.lost["not alive"] += answer[0] != 200
                 self.poll.unregister(fd)
                 self.socks.pop(fd).close()
+                self.looker = -1  # another connection may have its number next
                 continue
             heard += 1
             self.run.delays.setdefault(answer[0], []).append(delay)

@@ -23,6 +23,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.catalogs.catalog_files import load_catalog
 from app.catalogs.documents import DocumentFault
+from app.cli.acceptors import Acceptor, listen_often
 from app.cli.backups import backup, restore
 from app.cli.configuration import config
 from app.cli.metrics import Workers, serving_metrics, sharing_metrics
@@ -65,9 +66,6 @@ SERVER: dict[str, Any] = {  # how uvicorn serves
     "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 ENDED = "a commit is undecided: start it anew, and what became of it is known"  # how a server says why it ended
-# Connections that are let in at each turn of the event loop. libuv lets in one at a turn by each descriptor that it
-# listens at, and a turn takes as long as all that is asked in it: under a load new clients waited for seconds.
-LET_IN = 16
 MAX_WORKERS = 64  # processes; more than any machine that one database file feeds has use for
 
 
@@ -201,7 +199,7 @@ def _serve_in_processes(settings: Settings, host: str, port: int, workers: int) 
     """Serves by several processes that share one socket, each with services of its own, until told to stop."""
     set_up_logging()
     config = uvicorn.Config("app.main:create_worker", factory=True, workers=workers, **bound_server(settings))
-    sockets = bind(host, port)
+    sockets = listen_often(_bind(host, port))
     for sock in sockets:
         sock.set_inheritable(True)
     with sharing_metrics(), serving_metrics(host, settings.metrics_port):
@@ -221,9 +219,9 @@ async def _serve(
     app = create_app(services, settings, metrics=settings.metrics_port is None)
     config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
-        sockets = bind(host, port)
-        server = _Server(config, services, app.state.lifecycle, lambda: announce(sockets[0].getsockname()[1]))
-        await server.serve(sockets=sockets)
+        sock = _bind(host, port)
+        server = _Server(config, services, app.state.lifecycle, lambda: announce(sock.getsockname()[1]))
+        await server.serve(sockets=[sock])
         if services.database.stopped is not None:
             raise Failed(ENDED, UNDECIDED)
     finally:
@@ -240,6 +238,7 @@ class _Server(uvicorn.Server):
         self.services = services
         self.lifecycle = lifecycle
         self.when_started = when_started
+        self.acceptors: list[Acceptor] = []
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -249,6 +248,8 @@ class _Server(uvicorn.Server):
                 self._captured_signals.clear()  # the one by which it was told to drain is not what it ends by
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for acceptor in self.acceptors:
+            acceptor.stop()
         for hear in self.lifecycle.on_drain:  # after an interrupt at the keyboard nobody has told them to leave
             await hear()
         await super().shutdown(sockets)
@@ -256,11 +257,20 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            self.acceptors = [Acceptor(sock, self._make_protocol) for sock in sockets or ()]
+            for acceptor in self.acceptors:
+                acceptor.start()
             self.when_started()
 
+    def _make_protocol(self) -> asyncio.Protocol:
+        """What a connection is spoken with, as uvicorn makes it."""
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
-def bind(host: str, port: int) -> list[socket.socket]:
-    """A socket of an address, by as many descriptors as connections are to be let in at once."""
+
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -269,7 +279,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         sock.close()
         raise Failed(f"cannot listen on {host}:{port}: {error.strerror}; choose another `--port`") from None
-    return [sock, *(sock.dup() for _ in range(LET_IN - 1))]
+    return sock
 
 
 # ---------------------------------------------------------------------- the database
