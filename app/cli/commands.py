@@ -58,11 +58,13 @@ from app.web.lifecycle import Lifecycle
 from app.web.routes import make_routes
 from app.web.straight import StraightHttp
 
+STARTING_S = 30  # for a worker to answer its supervisor: on a busy machine loading the program takes most of that
 DEADLINE_S = 20  # for calls that are running when the server stops; orchestrators kill after 30
 SERVER: dict[str, Any] = {  # how uvicorn serves
     "log_level": "warning", "log_config": None, "access_log": False,  # its warnings are lines of our log
     "server_header": False, "date_header": False,
     "timeout_graceful_shutdown": DEADLINE_S,
+    "timeout_worker_healthcheck": STARTING_S,
     "ws_per_message_deflate": False,  # nothing to inflate, and no window kept for each socket
 }  # fmt: skip
 ENDED = "a commit is undecided: start it anew, and what became of it is known"  # how a server says why it ended
