@@ -2,8 +2,7 @@
 
 A document is found under its whole text. There are two shelves: one for what was asked for once, one for what was asked
 for again. A flood of documents that are each sent once goes through the first and moves nothing of the second, on which
-what the screens of a client ask stands. Both have bounds, in entries and in characters of text: a parsed document takes
-some 30 KB, and a hundred bytes more for each character.
+what the screens of a client ask stands. Both have bounds, in entries and in what these weigh: a unit is some 150 bytes.
 
 Of what was refused the reasons alone are kept, under the digest of the text.
 """
@@ -14,8 +13,9 @@ from hashlib import sha256
 from threading import Lock
 from typing import Generic, TypeVar
 
-AGAIN, AGAIN_SIZE = 512, 512 * 1024  # more than a frontend has, and characters of them; some 70 MB when full
-ONCE, ONCE_SIZE = 128, 128 * 1024  # enough to be asked for again before as many others have come
+AGAIN, AGAIN_SIZE = 512, 1024 * 1024  # more than a frontend has; some 150 MB when full
+ONCE, ONCE_SIZE = 128, 128 * 1024  # enough to be asked for again before as many others have come; 20 MB
+MANY_PLANS = 16  # that a plan is made in at most, one for each way in which its conditions turn out
 REFUSED = 256  # reasons; 4 KB each at most
 
 V = TypeVar("V")
@@ -90,7 +90,15 @@ class Documents(Generic[V]):
         """Keeps what a text was made into that was not known."""
         with self._lock:
             if self.again.find((text, extra)) is None:  # another thread was as fast
-                self.once.put((text, extra), value, len(text))
+                self.once.put((text, extra), value, weigh(text))
+
+
+def weigh(text: str) -> int:
+    """What a document weighs: it takes a hundred bytes for each of its characters, and a plan four times as much.
+
+    A plan has as many variants as its directives have outcomes.
+    """
+    return len(text) * (1 + 4 * min(2 ** min(text.count("@"), 10), MANY_PLANS))
 
 
 class Refusals(Generic[V]):

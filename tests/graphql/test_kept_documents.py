@@ -5,7 +5,19 @@ from graphql import GraphQLError
 
 from app.domain.callers import Caller
 from app.domain.holders import UserId
-from app.graphql.documents import AGAIN, AGAIN_SIZE, ONCE, ONCE_SIZE, REFUSED, Documents, Refusals, Shelf
+from app.graphql.compiled.plans import MAX_VARIANTS
+from app.graphql.documents import (
+    AGAIN,
+    AGAIN_SIZE,
+    MANY_PLANS,
+    ONCE,
+    ONCE_SIZE,
+    REFUSED,
+    Documents,
+    Refusals,
+    Shelf,
+    weigh,
+)
 from app.graphql.execution import Executor, Request, RequestFault
 from tests.factories import executor
 
@@ -62,7 +74,7 @@ def test_of_what_was_asked_again_the_one_not_used_for_longest_gives_way() -> Non
 def test_long_documents_are_kept_as_far_as_there_is_room(shelf: str, size: int) -> None:
     kept: Documents[int] = Documents()
     for number in range(100):
-        text = f"{number} " + "x" * (size // 10)
+        text = f"{number} " + "x" * (size // 50)  # its plan weighs four times as much
         kept.keep(text, number)
         if shelf == "again":
             kept.find(text)
@@ -71,6 +83,12 @@ def test_long_documents_are_kept_as_far_as_there_is_room(shelf: str, size: int) 
     assert 8 <= len(found) <= 10
     assert found.filled <= size
     assert found.filled == sum(size for _, size in found._kept.values())
+
+
+def test_a_plan_weighs_as_much_as_it_may_have_variants() -> None:
+    """Each condition may double them, up to as many as a plan is made in."""
+    assert [weigh("x" * 10 + "@" * count) for count in (0, 1, 2, 4, 60)] == [50, 11 * 9, 12 * 17, 14 * 65, 70 * 65]
+    assert MANY_PLANS == MAX_VARIANTS
 
 
 def test_one_that_is_larger_than_the_shelf_is_kept_alone() -> None:
