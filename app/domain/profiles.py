@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from app.domain.catalog import Operation, Permission
 from app.domain.compiled import MOST_RANK, Beside, Holding, Program
@@ -37,7 +37,6 @@ OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
 DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
 CONTRACTS_KEPT = 16  # for which levels of everybody are kept: of 100,000 people some ten megabytes each
-SHOWN_KEPT = 32  # of one standing, by doors: answers of some tens of kilobytes, for the selections of a few screens
 SUBJECT, OTHER = "usr_standin", "usr_standin_other"  # how the ids of stand-ins begin; no person has such a one
 
 
@@ -64,10 +63,7 @@ class Given:
 
 @dataclass(slots=True, eq=False)
 class Standing:
-    """How everybody of one profile stands in one contract (None: in none), from `since` up to `until` (None: always).
-
-    `kept` is for doors: what they make of it for a selection, by a key of their own that says all that it hangs on.
-    """
+    """How everybody of a profile stands in a contract (None: in none), from `since` up to `until` (None: always)."""
 
     evaluation: Evaluation
     effective: Effective
@@ -75,11 +71,6 @@ class Standing:
     since: datetime
     until: datetime | None
     decisions: Room[tuple[str, Value | None], Decision] = field(default_factory=lambda: Room(DECISIONS_KEPT))
-    kept: Room[Any, Any] = field(default_factory=lambda: Room(SHOWN_KEPT))
-
-    def keep(self, key: Any, made: Any) -> None:
-        """Keeps what a door has made of it."""
-        self.kept.keep(key, made)
 
     def lasts(self, now: datetime) -> bool:
         """Whether it is how things stand at a moment."""

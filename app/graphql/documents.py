@@ -98,7 +98,7 @@ def weigh(text: str) -> int:
 
     A plan has as many variants as its directives have outcomes.
     """
-    return len(text) * (1 + 4 * min(2 ** min(text.count("@"), 10), MANY_PLANS))
+    return len(text) * (1 + 4 * min(1 << min(text.count("@"), 10), MANY_PLANS))
 
 
 class Refusals(Generic[V]):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from time import perf_counter, thread_time
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import strawberry
 from graphql import (
@@ -102,8 +102,7 @@ class SubscriptionEnded(RequestFault):
         self.begun = begun
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A GraphQL request, its shape already checked: it has `query`, or `document_id`, or the hash of a document."""
 
     query: str | None = None

@@ -31,15 +31,16 @@ from app.domain.decisions import Decision
 from app.domain.references import Attribute, Ref, normalize
 from app.graphql.limits import Costs
 from app.services.access import MAX_CHECKS
-from app.services.at_once import Question, decide_plain
+from app.services.at_once import Question, decide_one, decide_plain
 from app.services.index import RightsIndex
 from app.telemetry.requests import name_operation
 
 Variables = Mapping[str, Any]
 Read = Callable[[Variables], Any]
 """From the variables as they came to a text, or to something else where it is none."""
-Ask = Callable[[Variables], list[Question] | None]
-"""From the variables as they came to the questions of a field; None where they are not usual ones."""
+Ask = Callable[[Variables], Question | None]
+"""From the variables as they came to a question; None where it is not a usual one."""
+AskMany = Callable[[Variables], list[Question] | None]
 
 MAX_FIELDS = 20  # in a row: what asks more has `checkMany`
 USERS: Mapping[str, Attribute] = {"userName": "user_name", "id": "id", "externalId": "external_id"}
@@ -57,11 +58,11 @@ class _Unusual(Exception):
 
 
 class Field(NamedTuple):
-    """A field of the query."""
+    """A field of the query: of `check` what asks it, of `checkMany` what asks all of it."""
 
-    response: str  # its name in the answer
-    is_list: bool
-    ask: Ask
+    response: bytes  # its name in the answer, as JSON, with its colon
+    ask: Ask | None
+    ask_many: AskMany | None
     show: Callable[[Decision], bytes]
 
 
@@ -90,16 +91,24 @@ class Usual:
         """The answer; None where this is not the place for it."""
         parts: list[bytes] = []
         allowed = denied = 0
-        for field in self._fields:
-            questions = field.ask(variables)
-            decisions = None if questions is None else decide_plain(index, caller, questions, now)
-            if decisions is None:
-                return None
-            shown = [field.show(decision) for decision in decisions]
-            yes = sum([decision.allowed for decision in decisions])
-            allowed, denied = allowed + yes, denied + len(decisions) - yes
-            written = b"[%b]" % b",".join(shown) if field.is_list else shown[0]
-            parts.append(b'"%b":%b' % (field.response.encode(), written))
+        for response, ask, ask_many, show in self._fields:
+            if ask is not None:
+                question = ask(variables)
+                decision = None if question is None else decide_one(index, caller, question, now)
+                if decision is None:
+                    return None
+                yes, no = (1, 0) if decision.allowed else (0, 1)
+                written = show(decision)
+            else:
+                questions = None if ask_many is None else ask_many(variables)
+                decisions = None if questions is None else decide_plain(index, caller, questions, now)
+                if decisions is None:
+                    return None
+                yes = sum([decision.allowed for decision in decisions])
+                no = len(decisions) - yes
+                written = b"[%b]" % b",".join([show(decision) for decision in decisions])
+            allowed, denied = allowed + yes, denied + no
+            parts.append(response + written)
         return Answer(b"{%b}" % b",".join(parts), allowed, denied)
 
 
@@ -127,9 +136,11 @@ def _read_field(node: object, types: Mapping[str, TypeNode]) -> Field:
     if name not in {"check", "checkMany"} or len(node.arguments or ()) != 1:
         raise _Unusual
     value = (node.arguments or ())[0].value
-    response = node.name.value if node.alias is None else node.alias.value
-    read = _read_many if name == "checkMany" else _read_one
-    return Field(response, name == "checkMany", read(value, types), _read_selection(node.selection_set))
+    response = f'"{node.name.value if node.alias is None else node.alias.value}":'.encode()
+    show = _read_selection(node.selection_set)
+    if name == "check":
+        return Field(response, _read_one(value, types), None, show)
+    return Field(response, None, _read_many(value, types), show)
 
 
 # ---------------------------------------------------------------------- what is shown
@@ -160,7 +171,7 @@ def _read_selection(selected: SelectionSetNode) -> Callable[[Decision], bytes]:
 # ---------------------------------------------------------------------- what is asked
 
 
-def _read_many(value: ValueNode, types: Mapping[str, TypeNode]) -> Ask:
+def _read_many(value: ValueNode, types: Mapping[str, TypeNode]) -> AskMany:
     """The questions of `checkMany`."""
     if isinstance(value, ListValueNode):
         asks = [_read_one(one, types) for one in value.values]
@@ -168,10 +179,10 @@ def _read_many(value: ValueNode, types: Mapping[str, TypeNode]) -> Ask:
         def ask_each(variables: Variables) -> list[Question] | None:
             found: list[Question] = []
             for ask in asks:
-                questions = ask(variables)
-                if questions is None:
+                question = ask(variables)
+                if question is None:
                     return None
-                found += questions
+                found.append(question)
             return found
 
         return ask_each
@@ -197,11 +208,7 @@ def _read_one(value: ValueNode, types: Mapping[str, TypeNode]) -> Ask:
     if not isinstance(value, ObjectValueNode):
         name = _find_variable(value, types, {"CheckInput!", "CheckInput"})
 
-        def ask_given(variables: Variables) -> list[Question] | None:
-            question = _take(variables.get(name))
-            return None if question is None else [question]
-
-        return ask_given
+        return lambda variables: _take(variables.get(name))
     given = {field.name.value: field.value for field in value.fields}
     if not {"user", "node"} <= given.keys() <= {"user", "node", "contract"}:
         raise _Unusual
@@ -211,7 +218,7 @@ def _read_one(value: ValueNode, types: Mapping[str, TypeNode]) -> Ask:
     if "contract" in given:
         contract, read_contract = _read_ref(given["contract"], CONTRACTS, types)
 
-    def ask(variables: Variables) -> list[Question] | None:
+    def ask(variables: Variables) -> Question | None:
         named, node = read_user(variables), read_node(variables)
         if named.__class__ is not str or node.__class__ is not str:
             return None
@@ -221,7 +228,7 @@ def _read_one(value: ValueNode, types: Mapping[str, TypeNode]) -> Ask:
             if number.__class__ is not str:
                 return None
             within = Ref.of(contract, number)
-        return [(user, normalize(named), node, within)]
+        return user, normalize(named), node, within
 
     return ask
 

@@ -55,23 +55,36 @@ def decide_plain(
     view = index.view(caller.user, now)
     if view is None:
         return None
-    nodes, find = index.catalog.nodes, index.find
-    sees_all = view.sees_all_rights
     found: list[Decision] = []
-    for attribute, name, key, within in questions:
-        contract: ContractId | None = None
-        if within is not None:
-            contract = _find_contract(index, view, within)
-            if contract is None:
-                return None
-        known, node = find(attribute, name, contract, now), nodes.get(key)
-        if known is None or node is None or node.__class__ is Group:
+    for question in questions:
+        decision = _decide_plain(index, view, question, now)
+        if decision is None:
             return None
-        user, standing = known
-        if not (sees_all and contract is None) and not (view.sees_user(user) and view.sees_rights(user, contract)):
-            return None
-        found.append(standing.decide(node, None))  # type: ignore[arg-type]  # no group: see above
+        found.append(decision)
     return found
+
+
+def decide_one(index: RightsIndex, caller: Caller, question: Question, now: datetime) -> Decision | None:
+    """The same of one question."""
+    view = index.view(caller.user, now)
+    return None if view is None else _decide_plain(index, view, question, now)
+
+
+def _decide_plain(index: RightsIndex, view: View, question: Question, now: datetime) -> Decision | None:
+    attribute, name, key, within = question
+    contract: ContractId | None = None
+    if within is not None:
+        contract = _find_contract(index, view, within)
+        if contract is None:
+            return None
+    known, node = index.find(attribute, name, contract, now), index.program.catalog.nodes.get(key)
+    if known is None or node is None or node.__class__ is Group:
+        return None
+    user, standing = known
+    is_open = within is None and view.sees_all_rights
+    if not is_open and not (view.sees_user(user) and view.sees_rights(user, contract)):
+        return None
+    return standing.decide(node, None)  # type: ignore[arg-type]  # no group: see above
 
 
 def _decide(index: RightsIndex, caller: Caller, question: CheckAsked, now: datetime) -> Decision | None:
@@ -162,12 +175,11 @@ def stand(
     return index.standing(user, contract, now) if view.sees_rights(user, contract) else None
 
 
-def list_effective_rights(standing: Standing) -> list[EffectiveRight]:
+def list_effective_rights(index: RightsIndex, standing: Standing) -> list[EffectiveRight]:
     """Every permission of a standing, in the order of the catalog. They tell of nobody real, as decisions do."""
-    kept: list[EffectiveRight] | None = standing.kept.get(list_effective_rights)
+    kept = index.listed.get(standing)
     if kept is None:
-        kept = describe_rights(standing.evaluation, standing.effective, "")
-        standing.keep(list_effective_rights, kept)
+        kept = index.listed.keep(standing, describe_rights(standing.evaluation, standing.effective, ""))
     return kept
 
 

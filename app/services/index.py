@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic, thread_time
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.db.repositories.profiles import Signatures
 from app.db.sensor import Sensor
@@ -51,6 +51,7 @@ RETRY_S = 1.0  # after the database could not be read
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
 VIEWS_KEPT = 1_000
+LISTED_KEPT = 256  # of profiles: all their rights, one by one, some fifty kilobytes
 NAMED_KEPT = 5_000  # people who were asked about, by name and contract
 T = TypeVar("T")
 
@@ -71,7 +72,8 @@ class RightsIndex:
     the index: what was read before may be of an earlier revision.
 
     `answers` is what doors have written of how profiles stand, and `rights` the pieces that they are made of: each of a
-    permission and of what `stages` tells of it, and so of the catalog alone.
+    permission and of what `stages` tells of it, and so of the catalog alone. `listed` has all rights of some profiles,
+    for selections of which nothing is kept.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class RightsIndex:
         self.standings = standings
         self.records: Room[str, User] = Room(RECORDS_KEPT)
         self.callers: Room[str, KnownCaller] = Room(CALLERS_KEPT)
+        self.listed: Room[Standing, list[Any]] = Room(LISTED_KEPT)
         self.shown = Shown()
         self.answers = Answers()
         self.rights: Tables[tuple[bytes, State]] = Tables()

@@ -15,13 +15,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from time import sleep, time
+from time import sleep
 from typing import Any
 
 import orjson
 
 from app.telemetry.metrics import DROPPED_LINES
-from app.telemetry.requests import access, current_note
+from app.telemetry.requests import access, current_note, tell_finished
 
 QUEUED_LINES = 10_000  # some megabytes, for a reader that rests a while
 FLUSH_S = 1.0  # at the end, for what is queued; who has not read it by then never will
@@ -109,10 +109,13 @@ class LineWriter(logging.Handler):
         except Exception:  # a line that cannot be made must not fail the request that it tells of
             self._drop()
 
-    def write_fields(self, event: str, fields: dict[str, object]) -> None:
-        """What `emit` does for a record of level `info`, in a tenth of the time: fields are of texts and numbers."""
+    def write_fields(self, event: str, fields: dict[str, object], at: float) -> None:
+        """What `emit` does for a record of level `info`, in a tenth of the time: fields are of texts and numbers.
+
+        `at`: when it was, in seconds of the epoch.
+        """
         try:
-            content = {"at": self._tell_time(time()), "level": "info", "event": event, **fields}
+            content = {"at": self._tell_time(at), "level": "info", "event": event, **fields}
             line = orjson.dumps(content)
             self._queue((line if line.isascii() else json.dumps(content).encode()) + b"\n")
         except Exception:  # see above
@@ -213,6 +216,7 @@ def set_up_logging(level: int = logging.INFO, *, access_log: bool = True, descri
 
 def flush_logs() -> None:
     """Waits, but not for long, for what is still to be written: a process that a signal ends writes nothing after."""
+    tell_finished()
     for handler in logger.handlers:
         handler.flush()
 

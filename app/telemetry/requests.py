@@ -7,15 +7,17 @@ operation its name is told as the document spells it, which is letters, digits a
 import asyncio
 import logging
 import re
+from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
-from time import perf_counter
+from time import perf_counter, time
 from types import TracebackType
 
-from app.telemetry.metrics import IN_PROGRESS, count_decisions, count_request
+from app.telemetry.metrics import IN_PROGRESS, before_metrics, count_decisions, count_request
 from app.telemetry.traces import is_tracing, span
 
+TOLD_AFTER_S, MOST_UNTOLD = 0.01, 64  # seconds, and requests, that wait to be told of together
 MAX_NAME = 128  # characters of the name of an operation; longer ones are cut
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -116,26 +118,69 @@ class observing:  # noqa: N801  # read as `with observing(note)`
             _tell(note, seconds)
 
 
+class _Finished:
+    """Requests that were answered in one go and are not counted and told of yet.
+
+    To do so for many in a row takes a fourth of what it takes for each by itself, in between of others. They wait for
+    some milliseconds at most, and not at all for who reads the metrics.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Note, float, float]] = deque()  # the metrics may be read in another thread
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that will tell them
+        before_metrics(self.tell)
+
+    def add(self, note: Note, seconds: float) -> None:
+        """Takes note of a request that has ended now."""
+        waiting, loop = self._waiting, asyncio.get_running_loop()
+        waiting.append((note, seconds, time()))
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_later(TOLD_AFTER_S, self.tell)
+        elif len(waiting) >= MOST_UNTOLD:
+            self.tell()
+
+    def tell(self) -> None:
+        """Counts all of them, and tells the access log."""
+        waiting, self._loop = self._waiting, None
+        is_told = access.isEnabledFor(logging.INFO)
+        allowed = denied = 0
+        while waiting:
+            note, seconds, at = waiting.popleft()
+            allowed, denied = allowed + note.allowed, denied + note.denied
+            count_request(note.kind, note.status, seconds)
+            if is_told:
+                _write(_describe(note, seconds), at)
+        count_decisions(allowed=allowed, denied=denied)
+
+
+_finished = _Finished()
+
+
 def finish(note: Note, seconds: float) -> None:
-    """Counts a request that was answered in one go, and what was decided, and tells of it in the access log."""
-    count_decisions(allowed=note.allowed, denied=note.denied)
-    _tell(note, seconds)
+    """Counts a request that was answered in one go, and what was decided, and tells of it in the access log, soon."""
+    _finished.add(note, seconds)
+
+
+def tell_finished() -> None:
+    """Counts and tells of all requests that have ended by now."""
+    _finished.tell()
 
 
 def _tell(note: Note, seconds: float) -> None:
     """Counts a request, and tells of it in the access log."""
     count_request(note.kind, note.status, seconds)
     if access.isEnabledFor(logging.INFO) and not (note.is_quiet and note.status == "200"):
-        _write(_describe(note, seconds))
+        _write(_describe(note, seconds), time())
 
 
-def _write(fields: dict[str, object]) -> None:
+def _write(fields: dict[str, object], at: float) -> None:
     """A line of the access log: straight to who writes lines, where that is all that would become of it."""
     above = access.parent
     if above is not None and not access.handlers and not above.propagate and len(above.handlers) == 1:
         write_fields = getattr(above.handlers[0], "write_fields", None)
         if write_fields is not None:
-            write_fields("request", fields)
+            write_fields("request", fields, at)
             return
     access.info("request", extra={"fields": fields})
 

@@ -212,6 +212,10 @@ def read_body(body: bytes) -> Request:
             except (orjson.JSONDecodeError, RecursionError):
                 raise ProtocolFault(400, "the body is not JSON in UTF-8") from None
         _check_names(content, members)
+    elif len(content) == 2:  # most have a document and its variables, and nothing else
+        query, variables = content.get("query"), content.get("variables")
+        if query.__class__ is str and variables.__class__ is dict and query and not query.isspace():
+            return Request(query, None, variables, None, None, len(body))
     if isinstance(content, list):
         raise ProtocolFault(400, "one request at a time: the body is a list")
     if not isinstance(content, dict):

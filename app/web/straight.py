@@ -24,6 +24,7 @@ class StraightHttp(BoundedHttp):
         super().__init__(*args, **more)
         self._gateway = _find_gateway(self.app)
         self._held: bytearray | None = None  # the body of a request that is no call of the application yet
+        self._shortcut: Shortcut | None = None  # that it is held back for
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -39,11 +40,12 @@ class StraightHttp(BoundedHttp):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        if self._find_shortcut() is None:
+        shortcut = self._find_shortcut()
+        if shortcut is None:
             super().on_headers_complete()
         else:
             self.have_head()
-            self._held = bytearray()
+            self._held, self._shortcut = bytearray(), shortcut
 
     def on_body(self, body: bytes) -> None:
         if self._held is None:
@@ -53,8 +55,8 @@ class StraightHttp(BoundedHttp):
 
     def on_message_complete(self) -> None:
         if self._held is not None:
-            shortcut = self._find_shortcut()
-            answer = None if shortcut is None else shortcut.answer(self.headers, bytes(self._held))
+            assert self._shortcut is not None
+            answer = self._shortcut.answer(self.headers, bytes(self._held))
             if answer is not None:
                 self._held = None
                 self._write(*answer)

@@ -127,7 +127,7 @@ async def _compare_rights(
         assert standing is None, "the caller may not see it"
         return
     if standing is not None:
-        found = at_once.list_effective_rights(standing)
+        found = at_once.list_effective_rights(index, standing)
         assert [_tell_right(right) for right in found] == [_tell_right(right) for right in expected]
         answered["rights"] += 1
 

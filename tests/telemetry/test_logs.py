@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
+from time import time
 from typing import Any
 
 import pytest
@@ -189,7 +190,7 @@ def test_a_request_is_told_as_a_record_of_it_would_be(pipe: tuple[int, int], nam
     fields: dict[str, object] = {"request": "a-1", "kind": "query", "status": "200", "ms": 0.07, "operation": name}
 
     handler.emit(make_record("request", "permgate.access", **fields))
-    handler.write_fields("request", fields)
+    handler.write_fields("request", fields, time())
     handler.flush()
     written = os.read(reader, 65536)
     handler.close()
@@ -214,9 +215,9 @@ def test_lines_are_written_together_and_never_more_than_stays_whole(
 
     monkeypatch.setattr(os, "write", note)
     for number in range(300):
-        handler.write_fields("request", {"number": number, "filler": "x" * (number % 90)})
-    handler.write_fields("request", {"number": 300, "filler": "x" * 5000})
-    handler.write_fields("request", {"number": 301})
+        handler.write_fields("request", {"number": number, "filler": "x" * (number % 90)}, time())
+    handler.write_fields("request", {"number": 300, "filler": "x" * 5000}, time())
+    handler.write_fields("request", {"number": 301}, time())
     handler.flush()
     handler.close()
 

@@ -187,7 +187,7 @@ class User(Holder):
         if index is not None:
             standing = at_once.stand(index, info.context.caller, user, circumstances, info.context.now)
             if standing is not None:
-                rights = at_once.list_effective_rights(standing)
+                rights = at_once.list_effective_rights(index, standing)
                 return [EffectiveRight.of(r, read) for r in rights if choice.takes(r.permission, r.state)]
         return cast("list[EffectiveRightType]", load())
 
