@@ -294,7 +294,8 @@ async def test_both_are_counted_and_told_of_alike(
 
     assert moved[0] == moved[1]
     assert any(moved[0].values())
-    told = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.message == "request"]
+    records = dict.fromkeys(caplog.records)  # one that two loggers have handed on is one
+    told = [json.loads(JsonFormatter().format(record)) for record in records if record.message == "request"]
     assert len(told) == 6
     bare = [{name: value for name, value in line.items() if name not in {"at", "ms"}} for line in told]
     assert bare[:3] == bare[3:]

@@ -25,7 +25,7 @@ def lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
     caplog.set_level(logging.INFO, logger="permgate.access")
 
     def read(event: str | None = None) -> list[dict[str, Any]]:
-        told = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+        told = [json.loads(JsonFormatter().format(record)) for record in dict.fromkeys(caplog.records)]
         return [line for line in told if event is None or line["event"] == event]
 
     return read

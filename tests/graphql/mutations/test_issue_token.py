@@ -123,12 +123,11 @@ async def test_an_answer_that_is_given_again_lacks_the_secret_and_says_so(world:
 
 
 async def test_of_a_secret_nothing_is_kept_but_its_digest_and_how_it_begins(
-    world: Gateway, caplog: pytest.LogCaptureFixture
+    world: Gateway, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S5: neither the file of the database, nor what waits beside it, nor the log holds a secret."""
     caplog.set_level(logging.DEBUG)
-    logger = logging.getLogger("permgate")
-    logger.propagate = True
+    monkeypatch.setattr(logging.getLogger("permgate"), "propagate", True)
     secrets = [
         (await issue(world, idempotencyKey="k"))["secret"],
         (await world.issue_token("ana"))[1],
