@@ -50,6 +50,8 @@ class BoundedHttp(HttpToolsProtocol):
                 self.send_400_response("")
 
     def on_message_begin(self) -> None:
+        if self.timeout_keep_alive_task is not None:  # it came together with one that is answered already
+            self._unset_keepalive_if_required()
         super().on_message_begin()
         self._size = self._taken = 0
         self._has_head = False

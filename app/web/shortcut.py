@@ -5,7 +5,7 @@ whether they may send documents of their own, what it costs and what they have l
 be, not known, or not at hand, nothing was done and nothing is said: the request is answered like any other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 from time import perf_counter
@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.domain.callers import Caller
+from app.domain.rooms import Room
 from app.graphql.costs import UNIT_S
-from app.graphql.execution import RequestFault
+from app.graphql.execution import Request, RequestFault
+from app.graphql.usual import Usual
 from app.services.callers import recall_caller
 from app.telemetry import log
-from app.telemetry.requests import Note, finish, read_request_id
+from app.telemetry.requests import finish_query, read_request_id
 from app.telemetry.traces import is_tracing
 from app.web.beginning import Begun, begin
 from app.web.lifecycle import Lifecycle
@@ -37,8 +40,16 @@ from app.web.routes import GraphQLEndpoint
 
 Header = tuple[bytes, bytes]
 REQUEST_ID = b"x-request-id"
+USUAL_KEPT = 64  # documents: clients have a handful of these
 _ANSWER = (
     b'{"data":%b,"extensions":{"revision":"%d","cost":{"requested":%d,"limit":%d,"remaining":%d,"restoreRate":%d}}}'
+)
+_RESPONSE = (
+    b"HTTP/1.1 200 OK\r\n"
+    + b"".join(name + b": " + value + b"\r\n" for name, value in FIXED)
+    + b"content-length: %d\r\ncontent-type: %b\r\n"
+    + REQUEST_ID
+    + b": %b\r\n\r\n%b"
 )
 
 
@@ -47,7 +58,7 @@ class _Asking(NamedTuple):
 
     token: str
     request_id: str
-    shown_as: Header  # the header field of the media type
+    shown_as: bytes  # the media type, as its header field has it
 
 
 class Shortcut:
@@ -56,6 +67,7 @@ class Shortcut:
     def __init__(self, endpoint: GraphQLEndpoint, lifecycle: Lifecycle, otherwise: ASGIApp) -> None:
         self.endpoint = endpoint
         self._lifecycle = lifecycle
+        self._usual: Room[tuple[str, str | None], Usual] = Room(USUAL_KEPT)
         self.otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,66 +77,75 @@ class Shortcut:
             return
         first = begin(receive())
         if first.is_done and not first.result.get("more_body") and first.result["type"] == "http.request":
-            answer = self._answer(asking, first.result["body"])
-            if answer is not None:
-                headers, body = answer
+            body = self._answer(asking, first.result["body"])
+            if body is not None:
+                headers = [
+                    *FIXED, (b"content-length", b"%d" % len(body)), (b"content-type", asking.shown_as),
+                    (REQUEST_ID, asking.request_id.encode()),
+                ]  # fmt: skip
                 with self._lifecycle.counting():
                     await send({"type": "http.response.start", "status": 200, "headers": headers})
                     await send({"type": "http.response.body", "body": body})
                 return
         await self.otherwise(scope, _give_first(first, receive), send)
 
-    def answer(self, headers: Iterable[Header], body: bytes) -> tuple[list[Header], bytes] | None:
-        """The header fields and the body of the answer to a POST, whose status is 200; None: it is answered otherwise.
+    def answer(self, headers: Sequence[Header], body: bytes) -> bytes | None:
+        """The answer to a POST as HTTP/1.1 spells it; None: nothing was done, and it is to be answered otherwise.
 
-        Names of header fields are in lower case. Nothing was done where it is None.
+        Names of header fields are in lower case.
         """
         asking = self._read_head(headers)
-        return None if asking is None else self._answer(asking, body)
-
-    def _read_head(self, headers: Iterable[Header]) -> _Asking | None:
-        if self._lifecycle.draining or is_tracing():
+        answer = None if asking is None else self._answer(asking, body)
+        if asking is None or answer is None:
             return None
-        authorization = given_id = accept = content_type = length = None
-        for name, value in headers:
-            if name == b"authorization":
-                if authorization is not None:
-                    return None
-                authorization = value
-            elif name == b"content-length":
-                length = value if length is None else length
-            elif name == b"content-type":
-                content_type = value if content_type is None else content_type
-            elif name == b"accept":
-                accept = value if accept is None else accept
-            elif name == REQUEST_ID:
-                given_id = value if given_id is None else given_id
-            elif name == b"content-encoding":
-                return None
+        return _RESPONSE % (len(answer), asking.shown_as, asking.request_id.encode(), answer)
+
+    def _read_head(self, headers: Sequence[Header]) -> _Asking | None:
+        found = dict(headers)
+        if len(found) != len(headers) or b"content-encoding" in found:  # one that stands there twice is unusual
+            return None
+        authorization, length = found.get(b"authorization"), found.get(b"content-length")
         if authorization is None or length is None or not is_small(length.decode("latin-1"), self.endpoint.limits):
             return None
-        shown_as = _choose_type(accept, content_type)
+        shown_as = _choose_type(found.get(b"accept"), found.get(b"content-type"))
         scheme, _, token = authorization.decode("latin-1").partition(" ")
-        if shown_as is None or scheme.lower() != "bearer":
+        if shown_as is None or scheme.lower() != "bearer" or self._lifecycle.draining or is_tracing():
             return None
-        return _Asking(
-            token.strip(), read_request_id(None if given_id is None else given_id.decode("latin-1")), shown_as
-        )
+        given_id = found.get(REQUEST_ID)
+        request_id = read_request_id(None if given_id is None else given_id.decode("latin-1"))
+        return _Asking(token.strip(), request_id, shown_as)
 
-    def _answer(self, asking: _Asking, body: bytes) -> tuple[list[Header], bytes] | None:
+    def _find_usual(self, request: Request, caller: Caller) -> Usual | None:
+        """The usual query that is asked. Raises `RequestFault`.
+
+        One that was asked in a document of the caller's own is so for everybody, where such are taken from everybody.
+        """
+        executor, text = self.endpoint.admission.executor, request.query
+        if text is None or executor.policy.trust:
+            return executor.recall_usual(request, caller)
+        name = request.operation_name
+        usual = self._usual.get((text, name))
+        if usual is None:
+            usual = executor.recall_usual(request, caller)
+            if usual is not None:
+                self._usual.keep((text, name), usual)
+        return usual
+
+    def _answer(self, asking: _Asking, body: bytes) -> bytes | None:
+        """The body of the answer."""
         begun = perf_counter()
         index = self.endpoint.find_index()
         if index is None:
             return None
         services, admission = self.endpoint.services, self.endpoint.admission
-        executor, limits = admission.executor, admission.limits
+        limits = admission.limits
         now = services.clock()
         caller = recall_caller(services, asking.token, index, now)
         if caller is None:
             return None
         try:
             request = read_body(body)
-            usual = executor.recall_usual(request, caller)
+            usual = self._find_usual(request, caller)
         except (ProtocolFault, RequestFault):
             return None
         if usual is None or (request.min_revision is not None and request.min_revision > index.revision):
@@ -142,19 +163,8 @@ class Shortcut:
             return None
         seconds = perf_counter() - begun
         left = admission.settle(caller, ceil(seconds / UNIT_S))
-        written = _ANSWER % (found.data, index.revision, cost, limits.max_cost, left, limits.caller_refill)
-        finish(
-            Note(
-                request_id=asking.request_id, kind="query", status="200", actor=caller.user, operation=usual.name,
-                allowed=found.allowed, denied=found.denied,
-            ),
-            seconds,
-        )  # fmt: skip
-        headers = [
-            *FIXED, (b"content-length", b"%d" % len(written)), asking.shown_as,
-            (REQUEST_ID, asking.request_id.encode()),
-        ]  # fmt: skip
-        return headers, written
+        finish_query(asking.request_id, caller.user, usual.name, found.allowed, found.denied, seconds)
+        return _ANSWER % (found.data, index.revision, cost, limits.max_cost, left, limits.caller_refill)
 
 
 def _give_first(first: Begun[Message], receive: Receive) -> Receive:
@@ -172,12 +182,12 @@ def _give_first(first: Begun[Message], receive: Receive) -> Receive:
 
 
 @lru_cache(KEPT)
-def _choose_type(accept: bytes | None, content_type: bytes | None) -> Header | None:
-    """The header field of an answer's media type; None where a request is refused, or wants to be told events."""
+def _choose_type(accept: bytes | None, content_type: bytes | None) -> bytes | None:
+    """The media type of an answer, as a head has it; None where a request is refused, or wants to be told events."""
     head = Head({"method": "POST", "headers": [(b"content-type", content_type or b"")]})
     try:
         check_post(head)
         media_type = choose_media_type(None if accept is None else accept.decode("latin-1"), or_events=True)
     except ProtocolFault:
         return None
-    return None if media_type == EVENT_STREAM else find_type(media_type)
+    return None if media_type == EVENT_STREAM else find_type(media_type)[1]

@@ -7,8 +7,6 @@ made a call of the application as ever, which does not see a difference.
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
 from app.web.door import Gateway
 from app.web.heads import BoundedHttp
 from app.web.routes import GRAPHQL
@@ -35,10 +33,6 @@ class StraightHttp(BoundedHttp):
         else:  # there is more to come, for which the application knows how to wait
             self._call()
 
-    def on_message_begin(self) -> None:
-        self._unset_keepalive_if_required()  # it may have come together with one that is answered already
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         shortcut = self._find_shortcut()
         if shortcut is None:
@@ -59,7 +53,8 @@ class StraightHttp(BoundedHttp):
             answer = self._shortcut.answer(self.headers, bytes(self._held))
             if answer is not None:
                 self._held = None
-                self._write(*answer)
+                self.transport.write(answer)
+                self.on_response_complete()  # the connection is left as it is after any other
                 return
             self._call()
         super().on_message_complete()
@@ -82,15 +77,6 @@ class StraightHttp(BoundedHttp):
         super().on_headers_complete()
         if body:
             super().on_body(bytes(body))
-
-    def _write(self, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Writes an answer, and leaves the connection as it is after any other."""
-        written = [STATUS_LINE[200]]
-        for name, value in headers:
-            written += (name, b": ", value, b"\r\n")
-        written += (b"\r\n", body)
-        self.transport.write(b"".join(written))
-        self.on_response_complete()
 
 
 def _find_gateway(app: Any) -> Gateway | None:
