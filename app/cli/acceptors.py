@@ -9,7 +9,9 @@ import socket
 from collections.abc import Callable
 
 AT_ONCE = 256  # connections let in at one turn: some 10 ms
-DESCRIPTORS = 16  # at which a worker listens: it serves as uvicorn does, which has no place for an acceptor
+# At which a worker listens: it serves as uvicorn does, which has no place for an acceptor. Where each takes very many at a
+# turn, the first to wake has most of what came together, and others stand idle for as long as those connections live.
+DESCRIPTORS = 4
 
 
 def listen_often(sock: socket.socket) -> list[socket.socket]:
