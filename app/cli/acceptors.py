@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable
 
 AT_ONCE = 256  # connections let in at one turn: some 10 ms
-# At which a worker listens: it serves as uvicorn does, which has no place for an acceptor. Where each takes very many at a
-# turn, the first to wake has most of what came together, and others stand idle for as long as those connections live.
+# At which a worker listens: it serves as uvicorn does, which has no place for an acceptor. Where each takes very many
+# at a turn, the first to wake has most of what came together, and others stand idle as long as those connections live.
 DESCRIPTORS = 4
 
 

@@ -8,7 +8,7 @@ import uvloop
 
 from app.cli.acceptors import DESCRIPTORS, Acceptor, listen_often
 
-CLIENTS = 100
+CLIENTS = 60
 TURNS = 20  # of the event loop; by one descriptor they would let in as many
 
 
