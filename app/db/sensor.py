@@ -26,7 +26,7 @@ PULSE_S = 0.4  # how often whoever keeps something looks, so that it goes on bei
 
 
 class Sensor(Protocol):
-    """Tells the latest revision."""
+    """Tells whether a state of the database is the latest."""
 
     @property
     def pulse_s(self) -> float | None:

@@ -44,10 +44,6 @@ class Kinds:
         self._numbered = 0  # profiles whose kinds are known, all of them up to this one
         self._sizes: array[int] | None = None  # how many people are of each kind
 
-    def rank(self, number: int, permission: int, now: datetime) -> int:
-        """How much a profile has of a permission, both by number: see `Program.rank`."""
-        return self.levels(number, now)[permission]
-
     def levels(self, number: int, now: datetime) -> bytes:
         """All levels of a profile, by its number."""
         kind = self.kind_of[number] or self._find(number)

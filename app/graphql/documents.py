@@ -2,7 +2,8 @@
 
 A document is found under its whole text. There are two shelves: one for what was asked for once, one for what was asked
 for again. A flood of documents that are each sent once goes through the first and moves nothing of the second, on which
-what the screens of a client ask stands. Both have bounds, in entries and in what these weigh: a unit is some 150 bytes.
+what the screens of a client ask stands. Both have bounds, in entries and in what these weigh: a unit is a hundred
+bytes to 150.
 
 Of what was refused the reasons alone are kept, under the digest of the text.
 """
@@ -13,9 +14,10 @@ from hashlib import sha256
 from threading import Lock
 from typing import Generic, TypeVar
 
+from app.graphql.compiled.plans import MAX_VARIANTS
+
 AGAIN, AGAIN_SIZE = 512, 1024 * 1024  # more than a frontend has; some 150 MB when full
 ONCE, ONCE_SIZE = 128, 128 * 1024  # enough to be asked for again before as many others have come; 20 MB
-MANY_PLANS = 16  # that a plan is made in at most, one for each way in which its conditions turn out
 REFUSED = 256  # reasons; 4 KB each at most
 
 V = TypeVar("V")
@@ -94,11 +96,11 @@ class Documents(Generic[V]):
 
 
 def weigh(text: str) -> int:
-    """What a document weighs: it takes a hundred bytes for each of its characters, and a plan four times as much.
+    """What a document weighs: a unit for each of its characters, and four times as much for a plan.
 
     A plan has as many variants as its directives have outcomes.
     """
-    return len(text) * (1 + 4 * min(1 << min(text.count("@"), 10), MANY_PLANS))
+    return len(text) * (1 + 4 * min(1 << min(text.count("@"), 10), MAX_VARIANTS))
 
 
 class Refusals(Generic[V]):

@@ -3,7 +3,7 @@
 Such a query is usual where it asks for nothing but whether it is allowed, and how the right stands; where it names a
 person, a node and perhaps a contract; and where these stand in the document or come in variables as plain texts. It is
 answered without being bound and run. Whatever is less plain, or is not known, or is to be refused, gives None here: it
-goes the way of all others, which says the same about what is usual (`tests/graphql/test_usual.py`).
+goes the way of all others, which says the same about what is usual (`tests/web/test_shortcut.py`).
 """
 
 from collections.abc import Callable, Mapping

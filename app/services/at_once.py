@@ -152,7 +152,7 @@ def find_user(index: RightsIndex, caller: Caller, ref: Ref, now: datetime) -> Us
 def list_users(index: RightsIndex, caller: Caller, part: Slice, now: datetime) -> Page[tuple[str, UserId]] | None:
     """A page of everybody, before a caller who sees everybody: user names and ids."""
     view = index.view(caller.user, now)
-    if view is None or view.oneself is not None:
+    if view is None or not view.sight.sees_everybody():
         return None
     after = None if part.after is None else part.after[0]
     before = None if part.before is None else part.before[0]

@@ -64,7 +64,7 @@ class KnownCaller(NamedTuple):
 
 
 class RightsIndex:
-    """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.access`.
+    """Everybody's rights at one revision. `allows` and `levels` answer for a moment; doors ask `services.at_once`.
 
     `records` and `callers` are what was read from the database and is worth keeping: people by id, and tokens by their
     digest, with whom they belong to. A token is issued and revoked by a revision that names that person. `shown` is
@@ -242,12 +242,6 @@ class View:
         self.since = since
         self.until = until
         self._shows: dict[ContractId | None, bool] = {}
-
-    @property
-    def oneself(self) -> UserId | None:
-        """The caller, where nobody else is seen whatever their rows are; None: everybody is."""
-        authority = self.sight.authority
-        return None if authority is None or self.sight.sees_everybody() else authority.caller
 
     def sees_user(self, user: UserId) -> bool:
         """Whether a person is seen whatever their rows are; others may be seen in a contract."""

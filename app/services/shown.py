@@ -58,11 +58,6 @@ class Shown:
                 following._size -= _measure(left.pop(user))
         return following
 
-    @property
-    def size(self) -> int:
-        """Bytes of what is kept."""
-        return self._size
-
 
 class Answers:
     """Whole answers, by all that they hang on. When there are too many all are dropped."""
@@ -79,7 +74,8 @@ class Answers:
         """Keeps an answer."""
         if self._size + len(text) > MOST_ANSWERS:
             self._kept, self._size = {}, 0
-        self._size += len(text) + PLACE - len(self._kept.get(key, b""))
+        former = self._kept.get(key)
+        self._size += len(text) + PLACE - (0 if former is None else len(former) + PLACE)
         self._kept[key] = text
 
 

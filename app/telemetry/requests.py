@@ -196,11 +196,8 @@ def _write(fields: dict[str, object], at: float) -> None:
 
 
 def _describe(note: Note, seconds: float) -> dict[str, object]:
-    told: dict[str, object] = {
-        "request": note.request_id, "kind": note.kind, "status": note.status, "ms": round(seconds * 1000, 2)
-    }  # fmt: skip
-    if note.request_id is None:
-        del told["request"]
+    told = note.identify()
+    told["kind"], told["status"], told["ms"] = note.kind, note.status, round(seconds * 1000, 2)
     if note.operation is not None:
         told["operation"] = note.operation
     if note.actor is not None:

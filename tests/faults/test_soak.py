@@ -100,6 +100,7 @@ async def test_f33_nothing_grows_under_a_mixed_load(stocked_template: Template, 
             assert not any(task.done() for task in load), [task.exception() for task in load if task.done()]
             samples.append(look(replica, path, at))
             await asyncio.sleep(LOOK_S)
+        assert not any(task.done() for task in load), [task.exception() for task in load if task.done()]
         for task in load:
             task.cancel()  # who listens would wait for a change that nobody makes any more
         await asyncio.wait(load)

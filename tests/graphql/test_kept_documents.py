@@ -5,11 +5,9 @@ from graphql import GraphQLError
 
 from app.domain.callers import Caller
 from app.domain.holders import UserId
-from app.graphql.compiled.plans import MAX_VARIANTS
 from app.graphql.documents import (
     AGAIN,
     AGAIN_SIZE,
-    MANY_PLANS,
     ONCE,
     ONCE_SIZE,
     REFUSED,
@@ -88,7 +86,6 @@ def test_long_documents_are_kept_as_far_as_there_is_room(shelf: str, size: int) 
 def test_a_plan_weighs_as_much_as_it_may_have_variants() -> None:
     """Each condition may double them, up to as many as a plan is made in."""
     assert [weigh("x" * 10 + "@" * count) for count in (0, 1, 2, 4, 60)] == [50, 11 * 9, 12 * 17, 14 * 65, 70 * 65]
-    assert MANY_PLANS == MAX_VARIANTS
 
 
 def test_one_that_is_larger_than_the_shelf_is_kept_alone() -> None:

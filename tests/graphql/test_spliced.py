@@ -9,7 +9,6 @@ import pytest
 from app.domain.holders import Grant, UserId
 from app.domain.values import Switch
 from app.graphql.spliced import PURE, is_pure, is_within
-from app.services import at_once
 from app.services.shown import Answers
 from tests.factories import Gateway, count_statements
 
@@ -68,12 +67,12 @@ async def test_what_is_kept_is_what_is_worked_out(
     assert answers == [await indexed.gql(document, given)] * 3
 
 
-async def test_it_is_written_once_for_all_of_a_profile(indexed: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_written_once_for_all_of_a_profile(indexed: Gateway, shown: Counter[str]) -> None:
     await indexed.create_users("dora", "emil")
     first = [await ask(indexed, PLAIN % name) for name in ("dora", "dora", "emil")]
-    monkeypatch.setattr(at_once, "list_effective_rights", None)
     for name in ("dora", "emil"):
         assert await ask(indexed, PLAIN % name) == first[0]
+    assert shown == {"new": 1, "kept": 4}
 
 
 async def test_what_is_kept_is_shown_to_nobody_who_may_not_see_it(indexed: Gateway, shown: Counter[str]) -> None:

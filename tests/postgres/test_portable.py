@@ -25,6 +25,7 @@ USED = {  # each is on the page, with who lacks it
     "partial indexes": r"CREATE (UNIQUE )?INDEX .* WHERE",
     "changing the type of a column": r"ALTER COLUMN .* TYPE",
     "string_agg": r"\bstring_agg\(",
+    "json aggregates": r"\bjson_(agg|build_array)\(",
 }
 UNUSED = {
     "temporary tables": r"\bTEMP(ORARY)?\b",
@@ -92,6 +93,7 @@ async def use_everything(template: Template, tmp_path: Path) -> None:
     """A small contact centre is set up, synced, listed and looked at."""
     async with open_gateway(template, tmp_path / "x", Clock()) as gateway:
         await stock(gateway)
+        await gateway.services.index.start()
         caller = olga(gateway.owner)
         assert not (await sync(gateway.services, caller, write_feed([{"externalId": "e", "userName": "eve"}]))).errors
         async with gateway.services.database.reading(gateway.services.catalog) as unit:
