@@ -22,6 +22,7 @@ gc.disable()  # until all is loaded: nothing of that is garbage
 pytest.register_assert_rewrite("tests.factories")
 
 from app.services.context import Services  # noqa: E402  # the line above must come first
+from app.telemetry.requests import tell_finished  # noqa: E402
 from tests.factories import (  # noqa: E402
     Clock,
     Gateway,
@@ -54,6 +55,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def pytest_runtest_teardown() -> None:
+    """What is still to be told of the requests of a test is not told in another one."""
+    tell_finished()
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ def _read_selection(selected: SelectionSetNode) -> Callable[[Decision], bytes]:
 
 def _read_many(value: ValueNode, types: Mapping[str, TypeNode]) -> AskMany:
     """The questions of `checkMany`."""
-    if isinstance(value, ListValueNode):
+    if isinstance(value, ListValueNode) and len(value.values) <= MAX_CHECKS:
         asks = [_read_one(one, types) for one in value.values]
 
         def ask_each(variables: Variables) -> list[Question] | None:

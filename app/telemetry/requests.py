@@ -149,8 +149,11 @@ class _Finished:
         waiting, self._loop = self._waiting, None
         is_told = access.isEnabledFor(logging.INFO)
         allowed = denied = 0
-        while waiting:
-            request_id, actor, operation, yes, no, seconds, at = waiting.popleft()
+        while True:
+            try:
+                request_id, actor, operation, yes, no, seconds, at = waiting.popleft()
+            except IndexError:  # there is none left, which another thread may have seen to
+                break
             allowed, denied = allowed + yes, denied + no
             count_request("query", "200", seconds)
             if is_told:

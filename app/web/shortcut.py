@@ -92,7 +92,7 @@ class Shortcut:
     def answer(self, headers: Sequence[Header], body: bytes) -> bytes | None:
         """The answer to a POST as HTTP/1.1 spells it; None: nothing was done, and it is to be answered otherwise.
 
-        Names of header fields are in lower case.
+        Names of header fields are in lower case. It raises nothing.
         """
         asking = self._read_head(headers)
         answer = None if asking is None else self._answer(asking, body)
@@ -133,8 +133,18 @@ class Shortcut:
 
     def _answer(self, asking: _Asking, body: bytes) -> bytes | None:
         """The body of the answer."""
+        try:
+            return self._find_answer(asking, body)
+        except (ProtocolFault, RequestFault):
+            return None
+        except Exception as error:  # whatever it is, whoever answers otherwise has a word for it
+            log("a usual question failed", level=40, exception=error)
+            return None
+
+    def _find_answer(self, asking: _Asking, body: bytes) -> bytes | None:
         begun = perf_counter()
-        index = self.endpoint.find_index()
+        # Not what the endpoint has found: its next look is due before its next call, and this may be read before that.
+        index = self.endpoint.services.index.current()
         if index is None:
             return None
         services, admission = self.endpoint.services, self.endpoint.admission
@@ -143,25 +153,19 @@ class Shortcut:
         caller = recall_caller(services, asking.token, index, now)
         if caller is None:
             return None
-        try:
-            request = read_body(body)
-            usual = self._find_usual(request, caller)
-        except (ProtocolFault, RequestFault):
-            return None
+        request = read_body(body)
+        usual = self._find_usual(request, caller)
         if usual is None or (request.min_revision is not None and request.min_revision > index.revision):
             return None
         variables = request.variables or {}
         cost = usual.count(variables)
         if cost > limits.max_cost or not admission.may_answer(caller, cost):
             return None
-        try:
-            found = usual.answer(index, caller, variables, now)
-        except Exception as error:  # whatever it is, whoever answers otherwise has a word for it
-            log("a usual question failed", level=40, exception=error)
-            return None
-        if found is None:
-            return None
+        found = usual.answer(index, caller, variables, now)
         seconds = perf_counter() - begun
+        if found is None:
+            admission.charge(caller, ceil(seconds / UNIT_S))
+            return None
         left = admission.settle(caller, ceil(seconds / UNIT_S))
         finish_query(asking.request_id, caller.user, usual.name, found.allowed, found.denied, seconds)
         return _ANSWER % (found.data, index.revision, cost, limits.max_cost, left, limits.caller_refill)

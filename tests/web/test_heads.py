@@ -69,6 +69,17 @@ async def test_what_comes_after_a_body_is_no_part_of_the_head(place: str, world:
     assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 2
 
 
+async def test_many_small_heads_at_once_are_none_that_is_too_large(place: str, world: Gateway) -> None:
+    """The last of them comes in two pieces: what came before it in the first one is no part of it."""
+    asked = head(world.token) + BODY
+    last = head(world.token, "Connection: close") + BODY
+
+    answers = await send(place, asked * 20 + last[:30], last[30:], pause=0.05)
+
+    assert len(asked) * 20 > LIMITS.max_head_bytes
+    assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 21
+
+
 async def test_what_comes_after_a_body_is_as_large_as_a_head_at_most(place: str, world: Gateway) -> None:
     request = head(world.token, "Transfer-Encoding: chunked").replace(LENGTH, b"")
 

@@ -309,6 +309,37 @@ async def test_it_waits_for_a_place_like_others(world: Gateway, counted: Counted
     assert (status, counted.otherwise) == (503, before + 1)
 
 
+async def test_it_looks_for_the_latest_index_by_itself(
+    world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the endpoint has found may be from before the request was sent: that is read in the poll before its turn."""
+    shortcut = counted.ways.short._door
+    assert isinstance(shortcut, Shortcut)
+    asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
+    _, was_short = await counted.ask_known(asked)
+    assert was_short
+
+    assert shortcut.endpoint.find_index() is not None
+    assert shortcut.answer(asked.headers, asked.body) is not None
+    monkeypatch.setattr(world.services.index, "current", lambda: None)
+    assert shortcut.endpoint.find_index() is not None  # for those of this turn
+    assert shortcut.answer(asked.headers, asked.body) is None
+
+
+@pytest.mark.parametrize("name", ["app.web.shortcut.recall_caller", "app.web.shortcut.finish_query"])
+async def test_an_accident_is_answered_otherwise(
+    world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fail(*_given: Any) -> Any:
+        raise ValueError(name)
+
+    asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
+    await counted.ask_known(asked)
+    monkeypatch.setattr(name, fail)
+    (status, *_), was_short = await counted.ask(asked)
+    assert (status, was_short) == (200, False)
+
+
 async def test_it_is_off_where_plans_are(world: Gateway) -> None:
     await world.services.index.start()
     await world.services.index.catch_up()
