@@ -156,6 +156,10 @@ class Sight:
         """Whether what a holder may do in a contract is to be seen; of oneself it always is."""
         return self._oneself(holder) or self.reaches(Right.VIEW_RIGHTS, contract)
 
+    def sees_all_rights(self) -> bool:
+        """Whether everybody is seen, and what they may do where no contract is asked about."""
+        return self.sees_everybody() and self.reaches(Right.VIEW_RIGHTS, None)
+
     def asserts_facts(self, contract: ContractId | None) -> bool:
         """Whether facts that the caller sends count though others are stored."""
         return self.authority is not None and self.reaches(Right.ASSERT_FACTS, contract)

@@ -23,7 +23,7 @@ from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.audit import Mark
 from app.domain.authority import Authority
-from app.domain.callers import Caller, Right
+from app.domain.callers import Caller
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.compiled import Program
 from app.domain.holders import Contract, ContractId, User, UserId
@@ -254,7 +254,7 @@ class View:
     @cached_property
     def sees_all_rights(self) -> bool:
         """Whether everybody is seen, and what they may do where no contract is asked about."""
-        return self.sight.sees_everybody() and self.sight.reaches(Right.VIEW_RIGHTS, None)
+        return self.sight.sees_all_rights()
 
     def sees_people_in(self, contract: ContractId | None) -> bool:
         """Whether everybody is seen, with all roles and teams that they have there (None: everywhere)."""

@@ -72,7 +72,7 @@ class Answers:
 
     def keep(self, key: Hashable, text: bytes) -> None:
         """Keeps an answer."""
-        if self._size + len(text) > MOST_ANSWERS:
+        if self._size + len(text) + PLACE > MOST_ANSWERS:
             self._kept, self._size = {}, 0
         former = self._kept.get(key)
         self._size += len(text) + PLACE - (0 if former is None else len(former) + PLACE)

@@ -81,7 +81,6 @@ class GraphQLEndpoint:
         self.services = services
         self.admission = admission
         self.connections = connections
-        self.limits = admission.limits
         self._looked: tuple[RightsIndex | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

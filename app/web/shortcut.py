@@ -105,7 +105,11 @@ class Shortcut:
         if len(found) != len(headers) or b"content-encoding" in found:  # one that stands there twice is unusual
             return None
         authorization, length = found.get(b"authorization"), found.get(b"content-length")
-        if authorization is None or length is None or not is_small(length.decode("latin-1"), self.endpoint.limits):
+        if (
+            authorization is None
+            or length is None
+            or not is_small(length.decode("latin-1"), self.endpoint.admission.limits)
+        ):
             return None
         shown_as = _choose_type(found.get(b"accept"), found.get(b"content-type"))
         scheme, _, token = authorization.decode("latin-1").partition(" ")

@@ -165,7 +165,9 @@ async def test_it_is_told_to_go_on_as_ever(line: Line, monkeypatch: pytest.Monke
 
 
 async def test_an_older_http_is_answered_and_ended(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    await compare(line, monkeypatch, [line.spell(CHECK).replace(b"HTTP/1.1", b"HTTP/1.0")])
+    for fields in ((), ("Connection: keep-alive",)):
+        asked = line.spell(CHECK, *fields).replace(b"HTTP/1.1", b"HTTP/1.0")
+        assert await compare(line, monkeypatch, [asked]) == 1
 
 
 def end_soon(monkeypatch: pytest.MonkeyPatch) -> float:
