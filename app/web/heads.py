@@ -25,7 +25,8 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *args: Any, limits: Limits, **more: Any) -> None:
         super().__init__(*args, **more)
         self._limits = limits
-        self._awaited: asyncio.TimerHandle | None = None  # set while a head is awaited
+        self._is_awaited = False  # a head that is not complete
+        self._given_up: asyncio.TimerHandle | None = None  # when that one is; most are complete before it is set
         self._begun = 0  # requests that have begun in what comes now
         self._size = 0  # bytes that came of a head that is not complete
         self._taken = 0  # of these, what the parser has made of them: a head may come all at once
@@ -34,7 +35,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._await_head()
+        self._is_awaited = True
+        self._limit_wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._have_head()
@@ -42,10 +44,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self._await_head()  # whatever comes now is the head of a request, or nothing that anybody waits for
-        is_head, self._begun = self._awaited is not None, 0
+            self._is_awaited = True  # whatever comes now is the head of a request, or nothing that anybody waits for
+        is_head, self._begun = self._is_awaited, 0
         super().data_received(data)
-        if self._awaited is not None and not self.transport.is_closing():
+        if self._is_awaited and not self.transport.is_closing():
+            self._limit_wait()
             # All of it belongs to a head that is not complete; or only what has come behind others.
             self._size += len(data) if is_head and self._begun <= 1 else self._taken
             if self._size > self._limits.max_head_bytes:
@@ -59,7 +62,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._begun += 1
         self._size = self._taken = 0
         self._has_head = False
-        self._await_head()
+        self._is_awaited = True
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -92,17 +95,18 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
         return None
 
-    def _await_head(self) -> None:
-        if self._awaited is None:
-            self._awaited = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
+    def _limit_wait(self) -> None:
+        if self._given_up is None:
+            self._given_up = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
 
     def _have_head(self) -> None:
-        if self._awaited is not None:
-            self._awaited.cancel()
-            self._awaited = None
+        self._is_awaited = False
+        if self._given_up is not None:
+            self._given_up.cancel()
+            self._given_up = None
 
     def _give_up(self) -> None:
-        self._awaited = None
+        self._given_up = None
         if self.transport.is_closing():
             return
         if self._size:  # else nothing was asked that could be answered

@@ -5,7 +5,9 @@ whether they may send documents of their own, what it costs and what they have l
 be, not known, or not at hand, nothing was done and nothing is said: the request is answered like any other.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil
 from time import perf_counter
@@ -19,6 +21,7 @@ from app.graphql.costs import UNIT_S
 from app.graphql.execution import Request, RequestFault
 from app.graphql.usual import Usual
 from app.services.callers import recall_caller
+from app.services.index import RightsIndex
 from app.telemetry import log
 from app.telemetry.requests import finish_query, read_request_id
 from app.telemetry.traces import is_tracing
@@ -39,7 +42,9 @@ from app.web.protocol import (
 from app.web.routes import GraphQLEndpoint
 
 Header = tuple[bytes, bytes]
+Answer = Callable[[RightsIndex | None], None]
 REQUEST_ID = b"x-request-id"
+MOST_IN_A_TURN = 64  # questions, some three milliseconds, before others have a turn
 USUAL_KEPT = 64  # documents: clients have a handful of these
 _ANSWER = (
     b'{"data":%b,"extensions":{"revision":"%d","cost":{"requested":%d,"limit":%d,"remaining":%d,"restoreRate":%d}}}'
@@ -69,6 +74,7 @@ class Shortcut:
         self._lifecycle = lifecycle
         self._usual: Room[tuple[str, str | None], Usual] = Room(USUAL_KEPT)
         self.otherwise = otherwise
+        self._waiting: deque[Answer] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asking = self._read_head(scope["headers"])
@@ -77,7 +83,7 @@ class Shortcut:
             return
         first = begin(receive())
         if first.is_done and not first.result.get("more_body") and first.result["type"] == "http.request":
-            body = self._answer(asking, first.result["body"])
+            body = self._answer(asking, first.result["body"], self.find_index())
             if body is not None:
                 headers = [
                     *FIXED, (b"content-length", b"%d" % len(body)), (b"content-type", asking.shown_as),
@@ -89,13 +95,39 @@ class Shortcut:
                 return
         await self.otherwise(scope, _give_first(first, receive), send)
 
-    def answer(self, headers: Sequence[Header], body: bytes) -> bytes | None:
+    def find_index(self) -> RightsIndex | None:
+        """The latest index, by a look of its own.
+
+        What the endpoint has found will not do: its next look is due before its next call, and a question may be read
+        before that.
+        """
+        return self.endpoint.services.index.current()
+
+    def answer_soon(self, answer: Answer) -> None:
+        """Has a question answered in the next turn of the event loop, from the latest index there is then.
+
+        All that has come by then is answered from the same one: the look for it is later than any of them was sent.
+        """
+        self._waiting.append(answer)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._answer_waiting)
+
+    def _answer_waiting(self) -> None:
+        index, waiting = self.find_index(), self._waiting
+        try:
+            for _ in range(min(len(waiting), MOST_IN_A_TURN)):
+                waiting.popleft()(index)
+        finally:
+            if waiting:
+                asyncio.get_running_loop().call_soon(self._answer_waiting)
+
+    def answer(self, headers: Sequence[Header], body: bytes, index: RightsIndex | None) -> bytes | None:
         """The answer to a POST as HTTP/1.1 spells it; None: nothing was done, and it is to be answered otherwise.
 
-        Names of header fields are in lower case. It raises nothing.
+        Names of header fields are in lower case. `index` was found after the POST was read. It raises nothing.
         """
         asking = self._read_head(headers)
-        answer = None if asking is None else self._answer(asking, body)
+        answer = None if asking is None else self._answer(asking, body, index)
         if asking is None or answer is None:
             return None
         return _RESPONSE % (len(answer), asking.shown_as, asking.request_id.encode(), answer)
@@ -135,22 +167,18 @@ class Shortcut:
                 self._usual.keep((text, name), usual)
         return usual
 
-    def _answer(self, asking: _Asking, body: bytes) -> bytes | None:
+    def _answer(self, asking: _Asking, body: bytes, index: RightsIndex | None) -> bytes | None:
         """The body of the answer."""
         try:
-            return self._find_answer(asking, body)
+            return None if index is None else self._find_answer(asking, body, index)
         except (ProtocolFault, RequestFault):
             return None
         except Exception as error:  # whatever it is, whoever answers otherwise has a word for it
             log("a usual question failed", level=40, exception=error)
             return None
 
-    def _find_answer(self, asking: _Asking, body: bytes) -> bytes | None:
+    def _find_answer(self, asking: _Asking, body: bytes, index: RightsIndex) -> bytes | None:
         begun = perf_counter()
-        # Not what the endpoint has found: its next look is due before its next call, and this may be read before that.
-        index = self.endpoint.services.index.current()
-        if index is None:
-            return None
         services, admission = self.endpoint.services, self.endpoint.admission
         limits = admission.limits
         now = services.clock()

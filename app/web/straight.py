@@ -1,12 +1,14 @@
 """Usual questions answered where they are read: between the parser of HTTP and the application, without a call of it.
 
 A call takes a task, its messages and its timers, which is most of what a small question takes. Here a POST to GraphQL
-that came in one piece, head and body, is shown to the short cut (`shortcut.py`) first. What that does not answer is
-made a call of the application as ever, which does not see a difference.
+that came in one piece, head and body, is shown to the short cut (`shortcut.py`) first, together with those that came
+on other lines meanwhile. What that does not answer is made a call of the application as ever, which does not see a
+difference.
 """
 
 from typing import Any
 
+from app.services.index import RightsIndex
 from app.web.door import Gateway
 from app.web.heads import BoundedHttp
 from app.web.routes import GRAPHQL
@@ -23,15 +25,36 @@ class StraightHttp(BoundedHttp):
         self._gateway = _find_gateway(self.app)
         self._held: bytearray | None = None  # the body of a request that is no call of the application yet
         self._shortcut: Shortcut | None = None  # that it is held back for
+        self._is_waiting = False  # it is complete, and waits for the others of this turn
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._held is None:
+        if self._held is None or self._is_waiting:
             return
         if self.transport.is_closing():  # what came was no HTTP
             self._held = None
         else:  # there is more to come, for which the application knows how to wait
             self._call()
+
+    def on_message_begin(self) -> None:
+        self._answer_now()
+        super().on_message_begin()
+
+    def send_400_response(self, msg: str) -> None:
+        self._answer_now()
+        super().send_400_response(msg)
+
+    def eof_received(self) -> None:
+        self._answer_now()  # the line is closed once this was told
+        super().eof_received()
+
+    def shutdown(self) -> None:
+        self._answer_now()
+        super().shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._held, self._is_waiting = None, False
+        super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         shortcut = self._find_shortcut()
@@ -48,16 +71,33 @@ class StraightHttp(BoundedHttp):
             self._held += body
 
     def on_message_complete(self) -> None:
-        if self._held is not None:
-            assert self._shortcut is not None
-            answer = self._shortcut.answer(self.headers, bytes(self._held))
-            if answer is not None:
-                self._held = None
-                self.transport.write(answer)
-                self.on_response_complete()  # the connection is left as it is after any other
-                return
+        if self._held is None or self._shortcut is None:
+            super().on_message_complete()
+        else:
+            self._is_waiting = True
+            self._shortcut.answer_soon(self._answer)
+
+    def _answer_now(self) -> None:
+        """Answers what waits for others, if it does: what comes next has to come behind it."""
+        if self._is_waiting and self._shortcut is not None:
+            self._answer(self._shortcut.find_index())
+
+    def _answer(self, index: RightsIndex | None) -> None:
+        """Answers what waits, unless it was already."""
+        if not self._is_waiting or self._shortcut is None or self._held is None:
+            return
+        self._is_waiting = False
+        if self.transport.is_closing():
+            self._held = None
+            return
+        answer = self._shortcut.answer(self.headers, bytes(self._held), index)
+        if answer is None:
             self._call()
-        super().on_message_complete()
+            super().on_message_complete()
+        else:
+            self._held = None
+            self.transport.write(answer)
+            self.on_response_complete()  # the connection is left as it is after any other
 
     def _find_shortcut(self) -> Shortcut | None:
         """What may answer the request whose head is there; None: it is a call of the application."""

@@ -1,5 +1,6 @@
 """The short cut answers usual questions as they are answered otherwise, to the byte, and leaves all others alone."""
 
+import asyncio
 import json
 import random
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from graphql import OperationType
 
 from app.main import create_app
 from app.services.callers import revoke_token
+from app.services.index import RightsIndex
 from app.settings import Limits, Settings
-from app.web.shortcut import Shortcut
+from app.web.shortcut import MOST_IN_A_TURN, Shortcut
 from tests.factories import Gateway
 from tests.web.test_door import Posted, Told, Ways, post, send
 
@@ -285,8 +287,9 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
     app = create_app(world.services, Settings(limits=limits))
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
     await send(app, asked)  # type: ignore[arg-type]
-    assert app.shortcut is not None  # type: ignore[attr-defined]
-    assert app.shortcut.answer(asked.headers, asked.body) is not None  # type: ignore[attr-defined]
+    shortcut = app.shortcut  # type: ignore[attr-defined]
+    assert shortcut is not None
+    assert shortcut.answer(asked.headers, asked.body, shortcut.find_index()) is not None
     count, status = 0, 200
     while status == 200 and count <= 4000:  # each takes one of it at least
         status, _, _ = await send(app, asked)  # type: ignore[arg-type]  # an application of ours
@@ -294,7 +297,7 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
 
     assert status == 429
     assert count > 2
-    assert app.shortcut.answer(asked.headers, asked.body) is None  # type: ignore[attr-defined]
+    assert shortcut.answer(asked.headers, asked.body, shortcut.find_index()) is None
     assert (await send(app, asked))[0] == 429  # type: ignore[arg-type]
 
 
@@ -313,21 +316,56 @@ async def test_it_waits_for_a_place_like_others(world: Gateway, counted: Counted
     assert (status, counted.otherwise) == (503, before + 1)
 
 
-async def test_it_looks_for_the_latest_index_by_itself(
+async def test_questions_are_answered_by_a_look_that_is_later_than_all_of_them(
     world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the endpoint has found may be from before the request was sent: that is read in the poll before its turn."""
+    """What the endpoint has found may be from before a request was sent: that is read in the poll before its turn."""
     shortcut = counted.ways.short._door
     assert isinstance(shortcut, Shortcut)
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
     _, was_short = await counted.ask_known(asked)
     assert was_short
 
-    assert shortcut.endpoint.find_index() is not None
-    assert shortcut.answer(asked.headers, asked.body) is not None
-    monkeypatch.setattr(world.services.index, "current", lambda: None)
-    assert shortcut.endpoint.find_index() is not None  # for those of this turn
-    assert shortcut.answer(asked.headers, asked.body) is None
+    found = shortcut.endpoint.find_index()
+    assert found is not None
+    assert shortcut.answer(asked.headers, asked.body, shortcut.find_index()) is not None
+    told: list[RightsIndex | None] = []
+    shortcut.answer_soon(told.append)
+    shortcut.answer_soon(told.append)
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(world.services.index, "current", look)  # somebody else has changed something
+    assert shortcut.endpoint.find_index() is found  # for those of this turn
+    assert (told, looks) == ([], 0)
+    await asyncio.sleep(0)
+    assert (told, looks) == ([None, None], 1)
+    assert shortcut.answer(asked.headers, asked.body, None) is None
+
+
+async def test_others_have_a_turn_between_many_questions(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that fails takes nobody's answer."""
+    shortcut = counted.ways.short._door
+    assert isinstance(shortcut, Shortcut)
+    order: list[int | str] = []
+    failed: list[object] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", failed.append)
+
+    def fail(index: RightsIndex | None) -> None:
+        raise AssertionError
+
+    shortcut.answer_soon(fail)
+    for number in range(MOST_IN_A_TURN + 2):
+        shortcut.answer_soon(lambda index, number=number: order.append(number))  # type: ignore[misc]
+    await asyncio.sleep(0)
+    assert (len(failed), order) == (1, [])
+    asyncio.get_running_loop().call_soon(order.append, "others")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert order == [*range(MOST_IN_A_TURN), "others", MOST_IN_A_TURN, MOST_IN_A_TURN + 1]
 
 
 @pytest.mark.parametrize("name", ["app.web.shortcut.recall_caller", "app.web.shortcut.finish_query"])

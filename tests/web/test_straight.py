@@ -142,6 +142,40 @@ async def test_many_at_once_are_answered_in_their_order(line: Line, monkeypatch:
     assert 12 <= calls <= 60  # behind one that is waited for all are queued
 
 
+async def test_one_that_says_no_more_is_answered(line: Line) -> None:
+    """The line is closed as soon as its end was read, which may be in the same turn of the loop."""
+    host, _, port = line.place.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(line.spell(CHECK))
+    writer.write_eof()
+    told = await asyncio.wait_for(reader.read(), PROMPTLY)
+    writer.close()
+    assert told.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("ending", ["shutdown", "connection_lost", "closing"])
+async def test_one_that_waits_is_answered_before_the_line_ends(
+    line: Line, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """And not at all where it has ended."""
+    received = StraightHttp.data_received
+
+    def receive(self: StraightHttp, data: bytes) -> None:
+        received(self, data)
+        assert self._is_waiting
+        if ending == "shutdown":
+            self.shutdown()
+        elif ending == "closing":
+            self.transport.close()
+        else:
+            self.connection_lost(ConnectionResetError())
+            self.transport.close()
+
+    monkeypatch.setattr(StraightHttp, "data_received", receive)
+    told, calls = await line.ask(line.spell(CHECK))
+    assert (told[:15], calls) == (b"HTTP/1.1 200 OK" if ending == "shutdown" else b"", 0)
+
+
 async def test_a_body_that_does_not_come_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = await compare(line, monkeypatch, [line.spell(CHECK)[:-1]])
     assert calls == 1
