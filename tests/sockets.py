@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from app.cli import bound_server
+from app.cli.commands import DEADLINE_S
 from app.main import create_app
 from app.services.context import Services
 from app.settings import Settings
@@ -28,11 +29,14 @@ DEFAULTS = Settings()
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals of the test process alone, and says when it answers."""
+    """A server that leaves the signals of the test process alone, and says when it answers.
+
+    It ends as soon as it is told to and nobody is left: uvicorn looks every tenth of a second whether that is so.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.answers = asyncio.Event()
+        self.answers, self.leaves = asyncio.Event(), asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -41,6 +45,19 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answers.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.leaves.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        async with asyncio.timeout(DEADLINE_S):
+            while self.server_state.connections or self.server_state.tasks:
+                await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
@@ -58,7 +75,7 @@ async def serving(
     try:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.leaves.set()
         await task
         listening.close()
 
