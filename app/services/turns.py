@@ -1,9 +1,13 @@
 """Turns: so many at once, a short queue behind them, and a quick no for everybody else."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Hashable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
+from time import monotonic
+
+PACES = 16  # between turns given back of late: one that hangs, or a few that end together, say nothing of the rest
+LEAST_PACES = 8  # of them, before anybody is told no by what they say
 
 
 class TooBusy(Exception):
@@ -18,13 +22,22 @@ class Turns:
     """At most `most` at once, `most_of_one` of them under one key.
 
     Who finds no place waits in order, passing over those whose key has its share; there is room for `room` to wait,
-    half of it for one key, and nobody waits longer than `patience_s`.
+    half of it for one key, and nobody waits longer than `patience_s`. Who would have to, as fast as turns were given
+    back while others waited, is told so at once.
 
         async with turns.take(key): ...                # a turn, waited for if need be
         if turns.take_now(key): ... turns.give_back(key)    # one that is free, or none
     """
 
-    def __init__(self, most: int, *, most_of_one: int, room: int, patience_s: float) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        most_of_one: int,
+        room: int,
+        patience_s: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.most = most
         self.most_of_one = most_of_one
         self.room = room
@@ -33,6 +46,9 @@ class Turns:
         self._taken: dict[Hashable, int] = {}  # of them, by whom
         self._queued: Counter[Hashable] = Counter()
         self._queue: dict[asyncio.Future[None], Hashable] = {}  # in order of arrival
+        self._clock = clock
+        self._paces: deque[float] = deque(maxlen=PACES)  # seconds between turns given back since somebody waits
+        self._given_back: float | None = None  # when the last of them was
 
     @property
     def waiting(self) -> int:
@@ -65,6 +81,10 @@ class Turns:
             self._taken[key] = left
         else:
             del self._taken[key]  # no count is kept of whoever has no turn
+        if self._queue:
+            self._note_pace()
+        elif self._given_back is not None:
+            self._forget_pace()
         for called, waiting in self._queue.items():
             if self.take_now(waiting):
                 self._dequeue(called)
@@ -73,7 +93,10 @@ class Turns:
 
     def is_free_for(self, key: Hashable) -> bool:
         """Whether `take_now` would give a turn."""
-        return self.taken < self.most and self._taken.get(key, 0) < self.most_of_one
+        return self.taken < self.most and not self._has_share(key)
+
+    def _has_share(self, key: Hashable) -> bool:
+        return self._taken.get(key, 0) >= self.most_of_one
 
     async def _wait(self, key: Hashable) -> None:
         """Waits for a turn and has it."""
@@ -81,6 +104,9 @@ class Turns:
         if of_one or self.waiting >= self.room:
             self._forget(key)
             raise TooBusy(of_one=of_one)
+        if self._expect(key) > self.patience_s:
+            self._forget(key)
+            raise TooBusy(of_one=self._has_share(key))
         called = asyncio.get_running_loop().create_future()
         self._queue[called] = key
         self._queued[key] += 1
@@ -93,8 +119,33 @@ class Turns:
                 called.cancel()
                 self._dequeue(called)
             if isinstance(error, TimeoutError):
-                raise TooBusy(of_one=self._taken.get(key, 0) >= self.most_of_one) from None
+                raise TooBusy(of_one=self._has_share(key)) from None
             raise
+
+    def _expect(self, key: Hashable) -> float:
+        """Seconds until a turn at least, as fast as they were given back of late; 0 where that says nothing yet.
+
+        Of those who wait already, others are ahead only as far as they could have turns now, and what of theirs waits
+        for their own share is passed over.
+        """
+        if len(self._paces) < LEAST_PACES:
+            return 0.0
+        ahead = self._queued[key]
+        for other, queued in self._queued.items():
+            if other != key:
+                ahead += min(queued, max(0, self.most_of_one - self._taken.get(other, 0)))
+        return (ahead + 1) * sorted(self._paces)[len(self._paces) // 2]
+
+    def _note_pace(self) -> None:
+        now = self._clock()
+        if self._given_back is not None:
+            self._paces.append(now - self._given_back)
+        self._given_back = now
+
+    def _forget_pace(self) -> None:
+        """Keeps no pace of a crowd that is gone: the next may be about something else."""
+        self._paces.clear()
+        self._given_back = None
 
     def _dequeue(self, called: "asyncio.Future[None]") -> None:
         key = self._queue.pop(called)

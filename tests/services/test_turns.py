@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.services.buckets import MAX_KEPT, Buckets
-from app.services.turns import TooBusy, Turns
+from app.services.turns import LEAST_PACES, TooBusy, Turns
 
 QUICKLY = 0.01
 
@@ -148,6 +148,98 @@ async def test_who_gives_up_in_the_moment_of_the_call_gives_the_turn_on() -> Non
     assert (turns.taken, turns.waiting) == (0, 0)
 
 
-async def _enter(turns: Turns, key: str) -> None:
+class Crowd:
+    """Waits for the one turn there is, everybody under a key of their own but where one is given."""
+
+    def __init__(self, patience_s: float) -> None:
+        self.watch = Watch()
+        self.turns = Turns(1, most_of_one=1, room=100, patience_s=patience_s, clock=self.watch)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.ends: list[asyncio.Event] = []
+
+    async def come(self, *keys: object) -> None:
+        for key in keys:
+            self.ends.append(asyncio.Event())
+            self.tasks.append(asyncio.create_task(self._hold(key, self.ends[-1])))
+            await asyncio.sleep(0)
+
+    async def _hold(self, key: object, end: asyncio.Event) -> None:
+        async with self.turns.take(key):
+            await end.wait()
+
+    async def go_on(self, number: int, pace: float) -> None:
+        """Ends the turns of the first so many, one after another."""
+        for _ in range(number):
+            self.watch.now += pace
+            self.ends.pop(0).set()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def be_refused(self, key: object) -> TooBusy:
+        task = asyncio.create_task(_enter(self.turns, key))
+        await asyncio.sleep(0)
+        self.tasks.append(task)
+        assert task.done(), "it waits"
+        error = task.exception()
+        assert isinstance(error, TooBusy)
+        return error
+
+    async def __aenter__(self) -> "Crowd":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for end in self.ends:
+            end.set()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert not self.turns._taken and not self.turns._queued and not self.turns._queue
+
+
+async def test_who_could_have_no_turn_in_time_is_told_at_once() -> None:
+    async with Crowd(patience_s=60) as crowd:
+        await crowd.come(*range(LEAST_PACES + 6))
+        await crowd.go_on(LEAST_PACES, pace=10)
+        assert crowd.turns.waiting == 5
+        await crowd.come("in time: that there are so many paces is known only by the next")
+        assert crowd.turns.waiting == 6
+
+        await crowd.go_on(1, pace=10)  # five are ahead of who comes next
+        await crowd.come("just in time")
+        assert (await crowd.be_refused("too late")).of_one is False
+        assert (await crowd.be_refused(LEAST_PACES + 1)).of_one is True  # who has the turn
+        assert crowd.turns.waiting == 6
+
+
+async def test_one_turn_that_hangs_has_nobody_turned_away() -> None:
+    async with Crowd(patience_s=60) as crowd:
+        await crowd.come(*range(40))
+        await crowd.go_on(LEAST_PACES, pace=1)
+        await crowd.go_on(1, pace=1000)
+
+        await crowd.come("patient")
+        assert crowd.turns.waiting == 40 - LEAST_PACES - 2 + 1
+
+
+async def test_how_slow_it_was_is_forgotten_with_the_crowd() -> None:
+    async with Crowd(patience_s=60) as crowd:
+        await crowd.come(*range(LEAST_PACES + 2))
+        await crowd.go_on(LEAST_PACES + 2, pace=50)
+        assert (crowd.turns.taken, crowd.turns.waiting) == (0, 0)
+
+        await crowd.come("a", "b", "c", "d")
+        assert crowd.turns.waiting == 3
+
+
+async def test_those_who_wait_for_their_own_share_are_ahead_of_nobody() -> None:
+    async with Crowd(patience_s=60) as crowd:
+        await crowd.come(*range(LEAST_PACES + 1), *["greedy"] * 20)
+        await crowd.go_on(LEAST_PACES + 1, pace=10)
+        assert crowd.turns.taken == 1
+
+        await crowd.come("modest")
+        assert crowd.turns.waiting == 20
+        assert (await crowd.be_refused("greedy")).of_one is True
+
+
+async def _enter(turns: Turns, key: object) -> None:
     async with turns.take(key):
         await asyncio.sleep(0)
