@@ -23,7 +23,7 @@ from app.settings import Settings
 from tests.factories import Answer
 
 PROMPTLY = 10.0  # what is owed within a second on a machine of its own may take some on one that is shared
-QUIET_S = 0.3  # how long it is listened before one says that nothing came
+QUIET_S = 0.1  # how long it is listened before one says that nothing came
 SUBPROTOCOL = "graphql-transport-ws"
 DEFAULTS = Settings()
 
@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         async with asyncio.timeout(DEADLINE_S):
-            while self.server_state.connections or self.server_state.tasks:
+            while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0.001)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.factories import Answer
-from tests.sockets import PROMPTLY
+from tests.sockets import PROMPTLY, QUIET_S
 
 COMPLETE = "event: complete\ndata:"
 
@@ -61,7 +61,7 @@ class Stream:
         assert await self.piece() == ""
         return error["extensions"]["code"], error["message"]
 
-    async def quiet(self, seconds: float = 0.3) -> None:
+    async def quiet(self, seconds: float = QUIET_S) -> None:
         """Asserts that nothing comes."""
         try:
             async with asyncio.timeout(seconds):

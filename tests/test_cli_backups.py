@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.db.backups import making_copy
+from app.services import context
 from tests.factories import Clock, Gateway, Template, open_gateway, select
 from tests.processes import start_writer, wait_for_its_first_word
 from tests.test_cli import Run, database, run
@@ -78,8 +79,10 @@ def test_f32_what_was_restored_is_what_was_backed_up(run: Run, database: Path, t
 
 
 async def test_f32_who_has_seen_more_than_was_restored_is_told_so_and_gets_nothing_stale(
-    stocked_template: Template, tmp_path: Path, shared_schema: None
+    stocked_template: Template, tmp_path: Path, shared_schema: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(context, "REVISION_WAIT_S", 0.05)
+
     async def ask(gateway: Gateway, revision: int) -> tuple[int, str | None]:
         body = {"query": "{ revision }", "extensions": {"minRevision": str(revision)}}
         answer = (await gateway.post(body)).json()

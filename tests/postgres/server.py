@@ -24,6 +24,7 @@ QUICK = (
     "autovacuum=off",
     "max_wal_senders=0",
     "wal_level=minimal",
+    "deadlock_timeout=100ms",  # after which a server looks whether two wait for each other
 )
 
 

@@ -49,8 +49,11 @@ async def test_a_commit_elsewhere_is_told_at_once(
     assert elsewhere.feed.revision == FIRST_REVISION + 1
 
 
-async def test_what_was_committed_while_the_listener_was_cut_off_is_seen(gateway: Gateway, elsewhere: Services) -> None:
+async def test_what_was_committed_while_the_listener_was_cut_off_is_seen(
+    gateway: Gateway, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F16: the backend of the listener is ended between two writes; the subscriber sees both."""
+    monkeypatch.setattr("app.db.notices.RETRY_S", 0.05)
     first = asyncio.create_task(elsewhere.feed.wait(after=FIRST_REVISION))
     await listening(elsewhere)
     await gateway.create_user("ana")

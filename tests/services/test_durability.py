@@ -244,14 +244,16 @@ async def test_nobody_is_let_in_where_no_connection_is_left(hasty: Gateway) -> N
     """A25: every connection of the pool is taken, the wait for one ends, and afterwards all is as before."""
     database = hasty.services.database
     async with asyncio.TaskGroup() as group:
-        done = asyncio.Event()
+        done, held = asyncio.Event(), asyncio.Semaphore(0)
 
         async def hold() -> None:
             async with database.reading():
+                held.release()
                 await done.wait()
 
         holding = [group.create_task(hold()) for _ in range(8)]
-        await asyncio.sleep(0.5)
+        for _ in holding:
+            await held.acquire()
         assert await ask(hasty) in {"5xx", "error"}
         done.set()
     assert all(task.done() for task in holding)

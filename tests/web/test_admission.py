@@ -22,11 +22,11 @@ from app.services import users
 from app.services.context import Services
 from app.settings import Limits, Settings
 from app.web.admission import Admission, Held
-from tests.factories import Clock, Gateway, Template, copy_services, executor, without_cost
+from tests.factories import Clock, Gateway, Template, copy_services, executor, pass_time, without_cost
 
 QUERY = Request(query="{ revision }")
 TOKENS = Request(query='{ user(ref: {userName: "olga"}) { tokens { label } } }')
-HASTE_S = 1.0  # a change gets as far as its commit by then, on a machine that is busy as well
+PATIENCE_S = 60.0  # a change gets as far as its commit by then, on a machine that is busy as well
 CREATE = 'mutation { createUser(input: {userName: "ana"}) { user { userName } errors { code } } }'
 
 
@@ -152,7 +152,7 @@ async def test_who_owes_is_told_before_anything_is_read(world: Gateway, monkeypa
 
 
 async def test_each_event_of_a_subscription_is_paid_for_and_waited_for(world: Gateway) -> None:
-    slow = admission(world.services, caller_budget=10_000, caller_refill=10_000)
+    slow = admission(world.services, caller_budget=2000, caller_refill=10_000)
     olga = caller_of(world)
 
     async def still() -> Caller:
@@ -168,12 +168,12 @@ async def test_each_event_of_a_subscription_is_paid_for_and_waited_for(world: Ga
     async with aclosing(slow.subscribe(Listener(world.services, olga, still), admitted)) as answers:
         async for answer in answers:
             told.append(answer["extensions"]["cost"]["requested"])
-            slow._budgets.drain(olga.user, 11_000)  # the next one comes when there is something left again
+            slow._budgets.drain(olga.user, 2200)  # the next one comes when there is something left again
             if len(told) == 3:
                 break
 
     assert told == [102, 102, 102]
-    assert slow._budgets.look(olga.user) > -12_000
+    assert slow._budgets.look(olga.user) > -2400
 
 
 async def test_who_brings_too_many_new_documents_is_held_off_and_answered_as_before(world: Gateway) -> None:
@@ -281,7 +281,7 @@ async def test_over_http_it_is_a_503_of_which_something_was_run(
 
 
 async def test_a_change_that_takes_too_long_is_undone(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
+    hasty = admission(world.services, mutation_timeout_s=PATIENCE_S)
     waiting = Waiting()
     record = WritingUnit.record
 
@@ -293,8 +293,11 @@ async def test_a_change_that_takes_too_long_is_undone(world: Gateway, monkeypatc
     monkeypatch.setattr(WritingUnit, "record", record_slowly)
 
     async with world.unchanged():
+        asked = asyncio.create_task(ask(hasty, caller_of(world), Request(query=CREATE.replace("ana", "gus"))))
+        await waiting.begun.wait()
+        pass_time(PATIENCE_S)
         with pytest.raises(DeadlinePassed):
-            await ask(hasty, caller_of(world), Request(query=CREATE.replace("ana", "gus")))
+            await asked
 
     assert waiting.ended == 1
     assert nothing_is_left(world.services)
@@ -303,11 +306,12 @@ async def test_a_change_that_takes_too_long_is_undone(world: Gateway, monkeypatc
 
 
 async def test_a_change_whose_commit_has_begun_is_told(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
+    hasty = admission(world.services, mutation_timeout_s=PATIENCE_S)
     commit = AsyncTransaction.commit
 
     async def commit_slowly(self: AsyncTransaction) -> None:
-        await asyncio.sleep(1.2 * HASTE_S)
+        pass_time(PATIENCE_S)
+        await asyncio.sleep(0.2)  # the deadline is noticed in it
         await commit(self)
 
     monkeypatch.setattr(AsyncTransaction, "commit", commit_slowly)
@@ -323,11 +327,12 @@ async def test_a_change_whose_commit_has_begun_is_told(world: Gateway, monkeypat
 async def test_of_a_document_the_field_after_the_commit_is_called_off(
     world: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hasty = admission(world.services, mutation_timeout_s=HASTE_S)
+    hasty = admission(world.services, mutation_timeout_s=PATIENCE_S)
     commit = AsyncTransaction.commit
 
     async def commit_slowly(self: AsyncTransaction) -> None:
-        await asyncio.sleep(1.2 * HASTE_S)
+        pass_time(PATIENCE_S)
+        await asyncio.sleep(0.2)  # the deadline is noticed in it
         await commit(self)
         monkeypatch.setattr(WritingUnit, "record", Waiting())  # of the next one
 

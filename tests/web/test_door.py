@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from app.db.unit_of_work import Database
 from app.main import create_app
+from app.services import context
 from app.services.callers import revoke_token
 from app.services.context import Services
 from app.settings import Limits, Settings
@@ -175,7 +176,8 @@ async def test_so_is_whatever_is_posted_with_a_token_or_without(world: Gateway) 
     assert seen >= {200, 401}
 
 
-async def test_so_is_what_waits_for_a_revision(world: Gateway) -> None:
+async def test_so_is_what_waits_for_a_revision(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "REVISION_WAIT_S", 0.01)
     ways = Ways.of(world)
 
     for revision in ("1", "9999999", 1, "x", None):

@@ -1,7 +1,7 @@
 """Clients that are slow, or send too much: what the server below us is held to, over real connections."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -24,15 +24,17 @@ async def place(world: Gateway) -> AsyncIterator[str]:
         yield address
 
 
-async def send(place: str, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """All that comes back until the server ends the connection."""
+async def send(
+    place: str, *pieces: bytes, pause: float = 0.0, rest: Callable[[bytes], Awaitable[None]] | None = None
+) -> bytes:
+    """All that comes back until the server ends the connection. After each piece it rests, or pauses for so long."""
     host, _, port = place.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(pause)
+            await (asyncio.sleep(pause) if rest is None else rest(piece))
         return await asyncio.wait_for(reader.read(), PROMPTLY)
     except ConnectionError:
         return b""

@@ -11,6 +11,7 @@ import pytest
 from graphql import OperationType
 
 from app.main import create_app
+from app.services import context
 from app.services.callers import revoke_token
 from app.services.index import RightsIndex
 from app.settings import Limits, Settings
@@ -159,7 +160,10 @@ def draw_body(rnd: random.Random) -> Any:
     return body
 
 
-async def test_whatever_is_like_a_usual_question_is_answered_alike(world: Gateway, counted: Counted) -> None:
+async def test_whatever_is_like_a_usual_question_is_answered_alike(
+    world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "REVISION_WAIT_S", 0.01)
     rnd = random.Random(7)
     short = 0
     for _ in range(400):

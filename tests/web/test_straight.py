@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from tests.sockets import PROMPTLY, serving
 from tests.web.test_heads import send
 from tests.web.test_shortcut import MANY, ONE
 
-LIMITS = Limits(caller_refill=10**15, max_new_documents=10**9, max_body_bytes=60_000, receive_timeout_s=0.3)
+LIMITS = Limits(caller_refill=10**15, max_new_documents=10**9, max_body_bytes=60_000)
 CHECK = {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}}
 MENU = {"node": "desk.reports.menu", "user": {"userName": "ana"}}
 OTHER = {"query": "{ users(first: 2) { totalCount } }"}
@@ -31,6 +31,9 @@ class Line:
     place: str
     token: str
     calls: int = 0
+    answering: int = 0  # calls that have all of their request, and are not over
+    received: int = 0  # bytes of the connection of now
+    ended: bool = False
 
     def spell(self, content: Any, *fields: str, method: str = "POST", path: str = "/graphql") -> bytes:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -42,38 +45,90 @@ class Line:
             lines.append(f"Content-Length: {len(body)}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
-    async def ask(self, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, int]:
-        """All that comes back, and how often the application was called for it."""
-        before = self.calls
-        told = await send(self.place, *pieces, pause=pause)
+    async def ask(self, *pieces: bytes, apart: bool = False) -> tuple[bytes, int]:
+        """All that comes back, and how often the application was called for it.
+
+        Pieces that are sent `apart` come one by one: each is sent when what could be answered before it was.
+        """
+        before, self.received, self.ended, sent = self.calls, 0, False, 0
+
+        async def rest(piece: bytes) -> None:
+            nonlocal sent
+            sent += len(piece)
+            if apart:
+                async with asyncio.timeout(PROMPTLY):
+                    while not self.ended and (self.received < sent or self.answering):
+                        await asyncio.sleep(0.001)
+                        await turns()
+
+        told = await send(self.place, *pieces, rest=rest)
         return re.sub(rb'"remaining":11[0-9]{5}', b'"remaining":1200000', told), self.calls - before
 
 
 @pytest.fixture
-async def line(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
+def limits() -> Limits:
+    return LIMITS
+
+
+@pytest.fixture
+async def line(world: Gateway, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
     await world.services.index.start()
     await world.services.index.catch_up()
     found = Line("", world.token)
-    call = Application.__call__
-
-    async def count(self: Application, scope: Any, receive: Any, send_on: Any) -> None:
-        found.calls += scope["type"] == "http"
-        await call(self, scope, receive, send_on)
-
-    monkeypatch.setattr(Application, "__call__", count)
-    async with serving(world.services, Settings(limits=LIMITS)) as place:
+    watch(found, monkeypatch)
+    async with serving(world.services, Settings(limits=limits)) as place:
         found.place = place
         for content in (CHECK, {"query": MANY, "variables": {"inputs": [MENU]}}):
             await found.ask(found.spell(content), found.spell(content, "Connection: close"))
         yield found
 
 
-async def compare(line: Line, monkeypatch: pytest.MonkeyPatch, pieces: Sequence[bytes], pause: float = 0.0) -> int:
+def watch(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes what comes on a connection, and what the application is called for."""
+    call, receive_data, lose = Application.__call__, StraightHttp.data_received, StraightHttp.connection_lost
+
+    async def count(self: Application, scope: Any, receive: Any, send_on: Any) -> None:
+        line.calls += scope["type"] == "http"
+        has_all = False
+
+        async def receive_on() -> Any:
+            nonlocal has_all
+            message = await receive()
+            if not has_all and not message.get("more_body"):
+                has_all = True
+                line.answering += 1
+            return message
+
+        try:
+            await call(self, scope, receive_on, send_on)
+        finally:
+            line.answering -= has_all
+
+    def data_received(self: StraightHttp, data: bytes) -> None:
+        receive_data(self, data)
+        line.received += len(data)
+
+    def connection_lost(self: StraightHttp, exc: Exception | None) -> None:
+        lose(self, exc)
+        line.ended = True
+
+    monkeypatch.setattr(Application, "__call__", count)
+    monkeypatch.setattr(StraightHttp, "data_received", data_received)
+    monkeypatch.setattr(StraightHttp, "connection_lost", connection_lost)
+
+
+async def turns() -> None:
+    """Lets the loop go round: what was received is shown to the short cut, and then maybe called, in later turns."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def compare(line: Line, monkeypatch: pytest.MonkeyPatch, pieces: Sequence[bytes], *, apart: bool = False) -> int:
     """How often the application is called for what was sent; asserts that it answers the same when always called."""
-    told, calls = await line.ask(*pieces, pause=pause)
+    told, calls = await line.ask(*pieces, apart=apart)
     with monkeypatch.context() as patched:
         patched.setattr(StraightHttp, "_find_shortcut", lambda _self: None)
-        as_ever, as_often = await line.ask(*pieces, pause=pause)
+        as_ever, as_often = await line.ask(*pieces, apart=apart)
     assert told == as_ever
     assert as_often >= calls
     return calls
@@ -82,8 +137,8 @@ async def compare(line: Line, monkeypatch: pytest.MonkeyPatch, pieces: Sequence[
 async def test_a_usual_question_is_no_call_of_the_application(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     last = line.spell(OTHER, "Connection: close")
 
-    assert await compare(line, monkeypatch, [line.spell(CHECK), last], pause=0.05) == 1
-    told, calls = await line.ask(line.spell(CHECK), line.spell(CHECK), last, pause=0.05)
+    assert await compare(line, monkeypatch, [line.spell(CHECK), last], apart=True) == 1
+    told, calls = await line.ask(line.spell(CHECK), line.spell(CHECK), last, apart=True)
     assert (told.count(b"HTTP/1.1 200 OK\r\n"), calls) == (3, 1)
     assert told.count(b'"data":{"check":{"allowed":true,"state":"ACTIVE"}}') == 2
     assert told.count(b"x-request-id: zoo-1\r\n") == 3
@@ -118,7 +173,7 @@ async def test_whatever_is_sent_is_answered_as_ever(
     content, named, fields = REQUESTS[number]
     pieces = [line.spell(CHECK), line.spell(content, *fields, **named), line.spell(CHECK, "Connection: close")]
 
-    calls = await compare(line, monkeypatch, [b"".join(pieces)] if together else pieces, 0.05)
+    calls = await compare(line, monkeypatch, [b"".join(pieces)] if together else pieces, apart=True)
     assert calls <= 2  # the first is none
 
 
@@ -126,7 +181,7 @@ async def test_whatever_is_sent_is_answered_as_ever(
 async def test_in_two_pieces_it_is_answered_as_ever(line: Line, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
     asked, last = line.spell(CHECK), line.spell(CHECK, "Connection: close")
 
-    await compare(line, monkeypatch, [asked[:cut], asked[cut:], last], 0.05)
+    await compare(line, monkeypatch, [asked[:cut], asked[cut:], last], apart=True)
 
 
 async def test_many_at_once_are_answered_in_their_order(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +231,10 @@ async def test_one_that_waits_is_answered_before_the_line_ends(
     assert (told[:15], calls) == (b"HTTP/1.1 200 OK" if ending == "shutdown" else b"", 0)
 
 
-async def test_a_body_that_does_not_come_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limits", [replace(LIMITS, receive_timeout_s=0.1)])
+async def test_a_body_that_does_not_come_is_given_up(
+    line: Line, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = await compare(line, monkeypatch, [line.spell(CHECK)[:-1]])
     assert calls == 1
     told, _ = await line.ask(line.spell(CHECK)[:-1])
@@ -194,8 +252,8 @@ async def test_it_is_told_to_go_on_as_ever(line: Line, monkeypatch: pytest.Monke
     asked, last = line.spell(CHECK, "Expect: 100-continue"), line.spell(CHECK, "Connection: close")
     head, _, body = asked.partition(b"\r\n\r\n")
 
-    await compare(line, monkeypatch, [head + b"\r\n\r\n", body, last], 0.05)
-    await compare(line, monkeypatch, [asked, last], 0.05)
+    await compare(line, monkeypatch, [head + b"\r\n\r\n", body, last], apart=True)
+    await compare(line, monkeypatch, [asked, last], apart=True)
 
 
 async def test_an_older_http_is_answered_and_ended(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
