@@ -29,10 +29,12 @@ _MADE_UP = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}|\b[0-9a-f]{64}\b")  # id
 def tell(path: Place) -> str:
     """Everything in a file, ids and hashes replaced by the place of their first appearance: equal for equal histories.
 
-    The audit chain stays to be seen: an entry that follows on another names the same hash.
+    The audit chain stays to be seen: an entry that follows on another names the same hash. Rows come in the order of
+    what is left of them: PostgreSQL gives those of which nothing is left in that of their ids.
     """
     seen: dict[str, str] = {}
-    return _MADE_UP.sub(lambda match: seen.setdefault(match[0], f"<{len(seen)}>"), read_database(path))
+    told = _MADE_UP.sub(lambda match: seen.setdefault(match[0], f"<{len(seen)}>"), read_database(path))
+    return "\n".join(sorted(told.splitlines()))
 
 
 async def assert_sound(services: Services, path: Place) -> None:

@@ -28,7 +28,8 @@ T = TypeVar("T")
 _DAMAGED: WeakSet[Engine] = WeakSet()  # whose files are not what was written to them
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another process's write lock before it is told to come back
 LOG_BYTES = 16 << 20  # left of a write-ahead log that has grown beside a long reader, or by a large sync
-POOL_SIZE = 8  # readers at once; each is a thread with SQLite
+POOL_SIZE = 8  # readers at once; each is a thread with SQLite, and a server of PostgreSQL has a hundred for all
+PATIENT_POOL_SIZE = 4  # for syncs: one long feed is compared, one plan is written, short ones are beside
 POOL_TIMEOUT_S = 2.0  # a caller learns quickly that there is no connection left
 BEGIN_OPTION = "permgate_begin"  # execution option of a connection: how its transactions begin
 
@@ -59,29 +60,29 @@ async def conclude(work: Awaitable[T]) -> T:
     return running.result()
 
 
-def create_engine(address: str, *, patient: bool = False) -> AsyncEngine:
+def create_engine(address: str, *, patient: bool = False, connections: int = POOL_SIZE) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite:///...` (a file; in memory one shared connection would mix transactions), or for
     `postgresql+asyncpg://...`, where a `patient` one is for what legitimately takes longer than a request.
     """
     url = make_url(address)
     match url.get_backend_name():
         case "sqlite":
-            engine = _create_sqlite(url)
+            engine = _create_sqlite(url, connections)
         case "postgresql":
-            engine = postgresql.create_engine(url, patient=patient)
+            engine = postgresql.create_engine(url, patient=patient, connections=connections)
         case other:
             raise ValueError(f"`{other}` is not a database that this version speaks")
     event.listen(engine.sync_engine, "handle_error", translate)
     return engine
 
 
-def _create_sqlite(url: URL) -> AsyncEngine:
+def _create_sqlite(url: URL, connections: int) -> AsyncEngine:
     if url.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: `sqlite+aiosqlite:///permgate.db`")
     path = url.database or ""
     engine = create_async_engine(
         url,
-        pool_size=POOL_SIZE,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         async_creator=lambda: _connect(path),

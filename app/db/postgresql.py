@@ -17,8 +17,6 @@ from sqlalchemy.pool import NullPool
 
 from app.db.faults import DatabaseFault
 
-POOL_SIZE = 8  # connections for requests, as with SQLite; a server has a hundred for all its clients
-PATIENT_POOL_SIZE = 4  # connections for syncs: one long feed is compared, one plan is written, short ones are beside
 POOL_TIMEOUT_S = 1.0  # a caller learns quickly that there is no connection left
 CONNECT_TIMEOUT_S = 1.5  # a server that hangs takes connections and says nothing
 STATEMENT_TIMEOUT_S = 3.0  # of a request; the slowest that serve one take some tens of milliseconds
@@ -33,7 +31,7 @@ NO_LOCKS = ("CockroachDB",)  # whose advisory locks are functions that do nothin
 CHANNEL = "permgate"  # on which revisions are told
 
 
-def create_engine(url: URL, *, patient: bool = False) -> AsyncEngine:
+def create_engine(url: URL, *, patient: bool = False, connections: int) -> AsyncEngine:
     """An engine for `postgresql+asyncpg://...`; a `patient` one is for what rightly takes longer than a request."""
     statement = PATIENT_STATEMENT_TIMEOUT_S if patient else STATEMENT_TIMEOUT_S
     lock = PATIENT_LOCK_TIMEOUT_S if patient else LOCK_TIMEOUT_S
@@ -42,7 +40,7 @@ def create_engine(url: URL, *, patient: bool = False) -> AsyncEngine:
         url,
         {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle},
         command_timeout=statement + GRACE_S,
-        pool_size=PATIENT_POOL_SIZE if patient else POOL_SIZE, max_overflow=0, pool_timeout=POOL_TIMEOUT_S,
+        pool_size=connections, max_overflow=0, pool_timeout=POOL_TIMEOUT_S,
     )  # fmt: skip
 
 

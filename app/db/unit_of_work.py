@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from app.db import postgresql, tables
-from app.db.engine import BEGIN_OPTION, conclude, create_engine, finish, is_damaged
+from app.db.engine import BEGIN_OPTION, PATIENT_POOL_SIZE, conclude, create_engine, finish, is_damaged
 from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.notices import NoNotices, Notices
@@ -251,7 +251,8 @@ class Database:
     """A database address, opened: gives out units of work.
 
     A `patient` unit is one of a job, such as a sync, whose statements take longer than those of a request: PostgreSQL
-    gives it connections of its own.
+    gives it connections of its own. So has one that follows the log: what it comes to know saves many others a unit,
+    and it does not wait in line with them.
 
     `is_damaged` once SQLite has found that the file is: it stays so until somebody has put another in its place.
 
@@ -263,7 +264,10 @@ class Database:
     def __init__(self, address: str) -> None:
         self.engine = create_engine(address)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
-        self.patient_engine = create_engine(address, patient=True) if self.is_postgresql else self.engine
+        self.patient_engine = self.engine
+        if self.is_postgresql:
+            self.patient_engine = create_engine(address, patient=True, connections=PATIENT_POOL_SIZE)
+        self.following_engine = create_engine(address, connections=1)
         self.stopped: UndecidedCommit | None = None
         self.on_undecided: list[Callable[[], None]] = []
         self.after_commit: list[Callable[[], None]] = []  # who hears, once a transaction of this process is committed
@@ -271,11 +275,17 @@ class Database:
 
     @asynccontextmanager
     async def reading(
-        self, catalog: Catalog = NO_CATALOG, *, known_at: int | None = None, patient: bool = False
+        self,
+        catalog: Catalog = NO_CATALOG,
+        *,
+        known_at: int | None = None,
+        patient: bool = False,
+        follows: bool = False,
     ) -> AsyncIterator[ReadingUnit]:
         """A snapshot to read from; it ends without a trace."""
         begin = postgresql.begin_reading if self.is_postgresql else _begin_with_first_statement
-        async with self._begin(begin, patient=patient) as (connection, _):
+        engine = self.following_engine if follows else self._choose_engine(patient=patient)
+        async with self._begin(begin, engine) as (connection, _):
             yield ReadingUnit(connection, catalog, known_at=known_at)
 
     @asynccontextmanager
@@ -291,7 +301,7 @@ class Database:
         asked = perf_counter()
         async with self._writing:
             self.require_writable()  # the writer before this one may have stopped it
-            async with self._begin(begin, patient=patient) as (connection, transaction):
+            async with self._begin(begin, self._choose_engine(patient=patient)) as (connection, transaction):
                 DATABASE_WAIT.labels("write").observe(perf_counter() - asked)
                 unit = WritingUnit(connection, catalog)
                 try:
@@ -344,7 +354,7 @@ class Database:
 
     @property
     def is_damaged(self) -> bool:
-        return is_damaged(self.engine)
+        return is_damaged(self.engine) or is_damaged(self.following_engine)
 
     def require_writable(self) -> None:
         """Raises `WritesStopped` where a commit is undecided."""
@@ -374,12 +384,14 @@ class Database:
         for hear in self.on_undecided:
             hear()
 
+    def _choose_engine(self, *, patient: bool) -> AsyncEngine:
+        return self.patient_engine if patient else self.engine
+
     @asynccontextmanager
     async def _begin(
-        self, begin: Callable[[AsyncConnection], Awaitable[T]], *, patient: bool
+        self, begin: Callable[[AsyncConnection], Awaitable[T]], engine: AsyncEngine
     ) -> AsyncIterator[tuple[AsyncConnection, T]]:
         """A connection whose transaction has begun. One of the pool that turns out to be lost is replaced once."""
-        engine = self.patient_engine if patient else self.engine
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(_connect(engine))
             try:
@@ -394,6 +406,7 @@ class Database:
     async def close(self) -> None:
         await self.engine.dispose()
         await self.patient_engine.dispose()
+        await self.following_engine.dispose()
 
 
 @asynccontextmanager

@@ -48,6 +48,7 @@ from app.telemetry import log
 MOST_LOADED = 5_000  # people who are loaded one by one; where more have changed, everybody is
 PIECE_S, REST_S = 0.03, 0.005  # of what is worked out in a row, and before what follows: others have a turn
 RETRY_S = 1.0  # after the database could not be read
+PATIENCE_S = 0.2  # with the next index: ten times what one change takes; all who ask the database would hold it up
 RECORDS_KEPT = 20_000  # people whom somebody asked to see: half a kilobyte each
 CALLERS_KEPT = 1_000
 VIEWS_KEPT = 1_000
@@ -300,6 +301,8 @@ class Indexes:
         self._kept: Mark | None = None  # the state of the snapshot
         self._sensor: Sensor | None = None
         self._wake = asyncio.Event()
+        self._behind_since: float | None = None  # of `monotonic`: since when somebody has asked for a later one
+        self._caught_up = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
@@ -327,13 +330,43 @@ class Indexes:
 
     def current(self) -> RightsIndex | None:
         """The index of the latest revision there is; None: there is none, or nobody knows whether it is the latest."""
-        if self._latest is None or self._sensor is None:
-            return None
-        is_current = self._sensor.is_latest(self._latest.mark) and not self._database.is_damaged
-        if not is_current or self._latest.program is not self._find_program():
-            self._wake.set()
-            return None
-        return self._latest
+        index = self._latest
+        if index is None or self._is_current(index):
+            return index
+        if self._behind_since is None:
+            self._behind_since = monotonic()
+            self._caught_up.clear()
+        self._wake.set()
+        return None
+
+    def _is_current(self, index: RightsIndex) -> bool:
+        if self._sensor is None or not self._sensor.is_latest(index.mark) or self._database.is_damaged:
+            return False
+        return index.program is self._find_program()
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether there was none a moment ago, and there will be one in a moment."""
+        return self._find_patience() > 0
+
+    async def expect(self) -> RightsIndex | None:
+        """The latest index, waited for where it `is_expected`; None as with `current`.
+
+        What has changed is mostly read sooner than any question is answered from the database; and there the index
+        would stand in line with all who ask.
+        """
+        patience = self._find_patience()
+        if patience > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._caught_up.wait()
+        return self.current()
+
+    def _find_patience(self) -> float:
+        """For how many seconds the next index is worth waiting for."""
+        if self._behind_since is None or self._following is None or self._database.is_damaged:
+            return 0.0
+        return self._behind_since + PATIENCE_S - monotonic()
 
     def note(self, revision: int) -> None:
         """Takes note of a revision that somebody of this process has seen."""
@@ -377,7 +410,8 @@ class Indexes:
         async with self._turn:
             asked_at, program, known = monotonic(), self._find_program(), self._latest
             snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
-            async with self._database.reading(program.catalog, patient=known is None) as unit:
+            is_first = known is None
+            async with self._database.reading(program.catalog, patient=is_first, follows=not is_first) as unit:
                 mark = await unit.audit.find_mark()
                 if known is not None and known.program is program and known.mark == mark:
                     pass
@@ -388,6 +422,9 @@ class Indexes:
                 else:
                     self._latest = await self._build(program, unit, mark)
             self._sensor.confirm(mark.revision, asked_at=asked_at)
+            if self._latest is not None and self._is_current(self._latest):
+                self._behind_since = None
+            self._caught_up.set()
 
     async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of everybody's rows."""

@@ -18,7 +18,7 @@ errors as those of any other; over HTTP they have a status of their own and `Ret
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from math import ceil
 from time import perf_counter
 from typing import Any
@@ -116,25 +116,23 @@ class Admission:
         """The answer to a query or a mutation, ready to be written. Raises `RequestFault`.
 
         `hear` is asked before something is waited for, be it a place or the answer, and `index` is what was the latest
-        since this was asked for: see `Executor.execute`. What was there at once costs what it took, and not what it was
+        since this was asked for: see `Executor.execute`. What is there at once takes no place: it leaves nobody else
+        one less, and would only stand in line behind those who wait. It costs what it took, and not what it was
         expected to take of the database: the rest of what was paid is given back.
         """
-        places = self._places[admitted.kind]
-        if admitted.request.min_revision is None and places.take_now(caller.user):
-            waiting, begun = _Waiting(hear), perf_counter()
-            try:
-                answer = await self.executor.execute(self.services, caller, admitted, hear=waiting, index=index)
-            finally:
-                places.give_back(caller.user)
-            if not waiting.has_begun:
-                spent = ceil((perf_counter() - begun) / UNIT_S)
-                self._budgets.give_back(caller.user, max(0, admitted.cost - spent))
-        else:
+        if admitted.request.min_revision is not None:
             if hear is not None:
                 await hear()
             await self.executor.wait_for_revision(self.services, admitted)
-            async with self.take_place(caller, admitted.kind):
-                answer = await self.executor.execute(self.services, caller, admitted, hear=hear)
+            index = None
+        if index is None and admitted.kind is OperationType.QUERY:
+            index = await self.services.index.expect()
+        async with AsyncExitStack() as held:
+            waiting, begun = _Waiting(hear, held, self.take_place(caller, admitted.kind)), perf_counter()
+            answer = await self.executor.execute(self.services, caller, admitted, hear=waiting, index=index)
+        if not waiting.has_begun:
+            spent = ceil((perf_counter() - begun) / UNIT_S)
+            self._budgets.give_back(caller.user, max(0, admitted.cost - spent))
         answer["extensions"]["cost"] = self._report(caller, admitted)
         return answer
 
@@ -172,7 +170,7 @@ class Admission:
 
     def may_answer(self, caller: Caller, cost: int) -> bool:
         """Whether what costs so much may be answered now, in one go: it is paid for by `settle`."""
-        return self._budgets.has(caller.user, cost) and self._places[OperationType.QUERY].is_free_for(caller.user)
+        return self._budgets.has(caller.user, cost)
 
     def settle(self, caller: Caller, cost: int) -> int:
         """Takes from a budget what was used up of it, and says how much there is left."""
@@ -211,17 +209,21 @@ class Admission:
 
 
 class _Waiting:
-    """Hears for whoever waits, and tells whether anybody had to."""
+    """Hears for whoever has to wait, takes them a place, and tells whether anybody had to."""
 
-    __slots__ = ("_hear", "has_begun")
+    __slots__ = ("_hear", "_held", "_place", "has_begun")
 
-    def __init__(self, hear: Hear | None) -> None:
+    def __init__(self, hear: Hear | None, held: AsyncExitStack, place: AbstractAsyncContextManager[None]) -> None:
         self._hear = hear
+        self._held = held
+        self._place = place
         self.has_begun = False
 
     async def __call__(self) -> "asyncio.Future[None] | None":
         self.has_begun = True
-        return None if self._hear is None else await self._hear()
+        leaving = None if self._hear is None else await self._hear()
+        await self._held.enter_async_context(self._place)
+        return leaving
 
 
 @contextmanager

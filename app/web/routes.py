@@ -104,7 +104,7 @@ class GraphQLEndpoint:
             # A small body is there already, or nearly. A large one has to wait until it is known whose it is.
             body = await receive_all(receive, head.content_length, limits) if head.is_small(limits) else None
             hear = None if is_post and body is None else hearing
-            index = self.find_index()
+            index = self.find_index() or await self.services.index.expect()
             caller = await authenticate_head(self.services, head.authorization, head.client, hear=hear, index=index)
             if is_post:
                 check_post(head)

@@ -75,6 +75,8 @@ class Shortcut:
         self._usual: Room[tuple[str, str | None], Usual] = Room(USUAL_KEPT)
         self.otherwise = otherwise
         self._waiting: deque[Answer] = deque()
+        self._is_due = False  # somebody will answer what waits
+        self._expecting: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asking = self._read_head(scope["headers"])
@@ -107,19 +109,37 @@ class Shortcut:
         """Has a question answered in the next turn of the event loop, from the latest index there is then.
 
         All that has come by then is answered from the same one: the look for it is later than any of them was sent.
+        Right after a change they wait for the index together, rather than ask the database one by one.
         """
         self._waiting.append(answer)
-        if len(self._waiting) == 1:
+        self._see_to_waiting()
+
+    def _see_to_waiting(self) -> None:
+        if self._waiting and not self._is_due:
+            self._is_due = True
             asyncio.get_running_loop().call_soon(self._answer_waiting)
 
     def _answer_waiting(self) -> None:
-        index, waiting = self.find_index(), self._waiting
+        index = self.find_index()
+        if index is None and self.endpoint.services.index.is_expected:
+            self._expecting = asyncio.ensure_future(self._expect())
+        else:
+            self._answer_some(index)
+
+    async def _expect(self) -> None:
+        index: RightsIndex | None = None
         try:
-            for _ in range(min(len(waiting), MOST_IN_A_TURN)):
-                waiting.popleft()(index)
+            index = await self.endpoint.services.index.expect()
         finally:
-            if waiting:
-                asyncio.get_running_loop().call_soon(self._answer_waiting)
+            self._answer_some(index)
+
+    def _answer_some(self, index: RightsIndex | None) -> None:
+        self._is_due = False
+        try:
+            for _ in range(min(len(self._waiting), MOST_IN_A_TURN)):
+                self._waiting.popleft()(index)
+        finally:
+            self._see_to_waiting()
 
     def answer(self, headers: Sequence[Header], body: bytes, index: RightsIndex | None) -> bytes | None:
         """The answer to a POST as HTTP/1.1 spells it; None: nothing was done, and it is to be answered otherwise.

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import postgresql, unit_of_work
+from app.db.engine import POOL_SIZE
 from app.db.unit_of_work import MAX_ATTEMPTS, Database, ReadingUnit, WritingUnit
 from app.domain.outages import Conflicted, ConnectionLost, Unavailable, UndecidedCommit
 from tests.factories import FIRST_REVISION, Gateway, address_of, each_of, select
@@ -120,7 +121,7 @@ async def test_no_more_connections_than_the_pool_has(database: Database) -> None
         async with database.reading():
             await released.wait()
 
-    holding = [asyncio.create_task(hold()) for _ in range(postgresql.POOL_SIZE)]
+    holding = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await asyncio.sleep(0.3)
     with pytest.raises(Unavailable, match="every connection to the database is taken"):
         async with database.reading():

@@ -3,6 +3,7 @@
 By default 10 histories of 12 steps; `-m deep` 100.
 """
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app.db.engine import _DAMAGED
+from app.db.engine import _DAMAGED, POOL_SIZE
 from app.db.repositories.profiles import Signatures
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
@@ -240,6 +241,50 @@ async def _grant(services: Services, caller: Caller, user: Ref, item: GrantItem)
         options=WriteOptions(),
     )  # fmt: skip
     assert not written.errors
+
+
+async def test_right_after_a_change_the_next_index_is_waited_for(indexed: Gateway, other: Services) -> None:
+    """It is read over a connection of its own: it does not stand in line behind all who ask the database."""
+    indexes, release = indexed.services.index, asyncio.Event()
+
+    async def hold() -> None:
+        async with indexed.services.database.reading():
+            await release.wait()
+
+    holding = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
+    try:
+        assert not indexes.is_expected
+        assert await indexes.expect() is indexes.current() is not None
+        await _grant(other, _olga(indexed), Ref("id", indexed.ids["cleo"]), GrantItem(permission=MENU))
+        assert indexes.current() is None
+        assert indexes.is_expected
+        following = await indexes.expect()
+        assert following is not None
+        assert following.allows(indexed.ids["cleo"], following.catalog.number_of[MENU], indexed.clock())
+        assert not indexes.is_expected
+    finally:
+        release.set()
+        await asyncio.gather(*holding)
+
+
+async def test_an_index_that_does_not_come_is_not_waited_for(
+    indexed: Gateway, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is answered from the database then, and those after them do not wait again."""
+    indexes = indexed.services.index
+    monkeypatch.setattr("app.services.index.PATIENCE_S", 0.01)
+
+    async def fail() -> None:
+        raise OSError
+
+    monkeypatch.setattr(indexes, "catch_up", fail)
+    await _grant(other, _olga(indexed), Ref("id", indexed.ids["cleo"]), GrantItem(permission=MENU))
+    assert indexes.current() is None
+    assert indexes.is_expected
+    assert await indexes.expect() is None
+    assert not indexes.is_expected
+    await indexes.close()
+    assert await indexes.expect() is None
 
 
 async def test_a_token_revoked_by_another_process_is_good_no_more(indexed: Gateway, other: Services) -> None:

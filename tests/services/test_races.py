@@ -326,9 +326,12 @@ async def test_one_name_is_taken_twice(rounds: int, racing: Racing) -> None:
 
 
 @many_rounds
-async def test_one_role_is_edited_twice_from_the_same_revision(rounds: int, racing: Racing, rivals: Template) -> None:
+async def test_one_role_is_edited_twice_from_the_same_revision(
+    rounds: int, racing: Racing, rivals: Template, tmp_path: Path
+) -> None:
     """A8: the second editor is told that the role is another by now."""
-    seen = select(rivals.path, "SELECT max(revision) FROM audit_entries")[0][0]
+    untouched = copy_template(rivals, tmp_path / "untouched.db")
+    seen = select(untouched, "SELECT max(revision) FROM audit_entries")[0][0]
     race = racing(
         [by("olga", edit_role, "agents", display_name="Agents", expected_revision=seen)],
         [by("ina", edit_role, "agents", description="Who answer calls", expected_revision=seen)],

@@ -305,19 +305,25 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
     assert (await send(app, asked))[0] == 429  # type: ignore[arg-type]
 
 
-async def test_it_waits_for_a_place_like_others(world: Gateway, counted: Counted) -> None:
+async def test_what_is_answered_at_once_needs_no_place(world: Gateway, counted: Counted) -> None:
+    """Those who have to wait would else hold up all others, and these one another, for as long as they come."""
     shortcut = counted.ways.short._door
     assert isinstance(shortcut, Shortcut)
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
-    _, was_short = await counted.ask_known(asked)
-    assert was_short
+    planned = post(world, {"query": '{ user(ref: {userName: "ana"}) { userName effectiveRights { state } } }'})
+    for one in (asked, planned):
+        await counted.ask_known(one)
     before = counted.otherwise
     places = shortcut.endpoint.admission._places[OperationType.QUERY]
     for number in range(places.most):
         assert places.take_now(number)
     places.patience_s = 0.01
-    status, _, _ = await send(counted.ways.short, asked)
-    assert (status, counted.otherwise) == (503, before + 1)
+    assert (await send(counted.ways.short, asked))[0] == 200
+    assert counted.otherwise == before
+    assert (await send(counted.ways.short, planned))[0] == 200
+    assert counted.otherwise == before + 1
+    await world.services.index.close()
+    assert [(await send(counted.ways.short, one))[0] for one in (asked, planned)] == [503, 503]
 
 
 async def test_questions_are_answered_by_a_look_that_is_later_than_all_of_them(

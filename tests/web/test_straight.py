@@ -144,6 +144,23 @@ async def test_a_usual_question_is_no_call_of_the_application(line: Line, monkey
     assert told.count(b"x-request-id: zoo-1\r\n") == 3
 
 
+async def test_right_after_a_change_by_others_it_waits_for_the_index(line: Line, world: Gateway) -> None:
+    """Rather than ask the database, like everybody else who asks then."""
+    hearing = world.services.database.after_commit
+    heard = hearing.copy()
+    hearing.clear()
+    await world.create_user("nora")
+    hearing += heard
+    host, _, port = line.place.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    before = line.calls
+    writer.write(line.spell(CHECK))
+    told = await asyncio.wait_for(reader.readuntil(b"}}}"), PROMPTLY)
+    writer.close()
+    assert b'"data":{"check":{"allowed":true' in told
+    assert line.calls == before
+
+
 REQUESTS: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     (CHECK, {}, ()),
     (CHECK, {}, ("Accept: application/graphql-response+json",)),
