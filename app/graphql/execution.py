@@ -392,7 +392,7 @@ class Executor:
             if hear is not None:
                 await hear()
             operation = Operation(services, caller)
-            return await _within(admitted.timeout_s, self._answer(operation, admitted))
+            return await within(admitted.timeout_s, self._answer(operation, admitted))
         least = admitted.request.min_revision or 0
         operation = Operation(services, caller, may_index=True, index=index, min_revision=least)
         result: Any = None
@@ -410,7 +410,7 @@ class Executor:
                 admitted.execution.drop()
             await operation.end()
             raise
-        return await _within(admitted.timeout_s, self._answer(operation, admitted, result), leaving=leaving)
+        return await within(admitted.timeout_s, self._answer(operation, admitted, result), leaving=leaving)
 
     async def _answer(self, operation: Operation, admitted: Admitted, begun: Any = None) -> dict[str, Any]:
         """Answers from the index, as far as that goes; and from the database alone, where that was overtaken."""
@@ -439,7 +439,7 @@ class Executor:
         assert isinstance(events, AsyncGenerator), "every subscription is a generator"
         try:
             async for event in events:
-                answer = await _within(admitted.timeout_s, _answer_event(execution, event, listener))
+                answer = await within(admitted.timeout_s, _answer_event(execution, event, listener))
                 await listener.rest()
                 yield answer
         except DeadlinePassed as passed:
@@ -495,7 +495,7 @@ async def _answer_event(execution: Execution[Any], event: Any, listener: Listene
     return _show_result(result, event.revision)
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, T], *, leaving: asyncio.Future[None] | None = None) -> T:
+async def within(seconds: float, work: Coroutine[Any, Any, T], *, leaving: asyncio.Future[None] | None = None) -> T:
     """What some work gives, which is called off when it takes too long, or when nobody waits for it any more.
 
     Raises `DeadlinePassed` or `Abandoned`. What has begun to commit goes on to the end of that, and what it gives is

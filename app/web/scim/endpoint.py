@@ -1,8 +1,9 @@
 """`/scim/v2`: which address and method is answered by what, and every refusal in the words of SCIM."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from graphql import OperationType
 from pydantic import ValidationError
@@ -13,12 +14,14 @@ from starlette.responses import Response
 from app.domain.errors import Refused
 from app.domain.outages import Outage, UndecidedCommit
 from app.graphql.costs import MUTATION, REQUEST
+from app.graphql.execution import Abandoned, DeadlinePassed, within
 from app.graphql.faults import log_outage
 from app.services.context import Services
 from app.services.scim import list_roles
 from app.telemetry import log
-from app.web.admission import Admission, Held
+from app.web.admission import SOON_S, Admission, Held
 from app.web.authentication import authenticate_request
+from app.web.hearing import Hearing
 from app.web.outages import LATER, status_of
 from app.web.protocol import ProtocolFault, receive_body
 from app.web.scim import changes, queries
@@ -28,7 +31,7 @@ from app.web.scim.queries import LIST, PARAMETERS, SEARCH, Asking
 from app.web.scim.roles import spell_role
 from app.web.scim.wire import ROOT, choose_media_type, read_content, read_parameters, write_json
 
-Answer = Callable[[Asking], Awaitable[Response]]
+Answer = Callable[[Asking], Coroutine[Any, Any, Response]]
 
 
 class ScimEndpoint:
@@ -40,14 +43,19 @@ class ScimEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         media_type = choose_media_type(request.headers.get("accept"))
+        hearing = Hearing(request.receive)
         try:
-            return await self._answer(request, media_type)
+            return await self._answer(request, media_type, hearing)
+        except Abandoned:
+            return Response(status_code=400)  # which nobody hears
         except ScimFault as found:
             fault = found
         except ProtocolFault as refused:
             fault = ScimFault(refused.status, refused.message, headers=refused.headers)
         except Held as held:
             fault = ScimFault(held.status, str(held), headers={"retry-after": str(held.retry_after)})
+        except DeadlinePassed as passed:
+            fault = ScimFault(503, str(passed), headers={"retry-after": str(SOON_S)})
         except Refused as refused:
             fault = read_refusals(refused.errors)
         except (SCIMException, ValidationError) as error:
@@ -59,9 +67,11 @@ class ScimEndpoint:
             reference = sha256(repr((request.method, request.url.path)).encode()).hexdigest()[:12]
             log("a SCIM request failed", level=40, exception=error, reference=reference, method=request.method)
             fault = ScimFault(500, f"internal error, reference {reference}")
+        finally:
+            hearing.end()
         return write_json(fault.render(), media_type, status=fault.status, headers=fault.headers)
 
-    async def _answer(self, request: Request, media_type: str) -> Response:
+    async def _answer(self, request: Request, media_type: str, hearing: Hearing) -> Response:
         caller = await authenticate_request(self.services, request)
         self.admission.pay(caller, 0)  # who owes is told before anything is read
         path = request.path_params.get("path", "")
@@ -80,8 +90,14 @@ class ScimEndpoint:
         is_change = method != "GET" and segments[-1] != ".search"
         self.admission.pay(caller, REQUEST + MUTATION if is_change else REQUEST)
         kind = OperationType.MUTATION if is_change else OperationType.QUERY
+        leaving = await hearing()
         async with self.admission.take_place(caller, kind):  # for nobody whose body still comes
-            return await answers[method](asking)
+            if leaving.done():
+                raise Abandoned
+            work, limits = answers[method](asking), self.admission.limits
+            if is_change:  # once begun it is brought to its end
+                return await within(limits.mutation_timeout_s, work)
+            return await within(limits.query_timeout_s, work, leaving=leaving)
 
 
 def _tell_of_outage(outage: Outage) -> ScimFault:
