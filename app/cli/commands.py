@@ -252,6 +252,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for acceptor in self.acceptors:
             acceptor.stop()
+        self.lifecycle.stop()
         for hear in self.lifecycle.on_drain:  # after an interrupt at the keyboard nobody has told them to leave
             await hear()
         await super().shutdown(sockets)

@@ -24,7 +24,7 @@ class Gateway(Starlette):
     def __init__(self, lifecycle: Lifecycle, routes: Sequence[BaseRoute] = (), **more: Any) -> None:
         super().__init__(middleware=[Middleware(Observation, lifecycle=lifecycle)], **more)
         self.state.lifecycle = lifecycle
-        self._lifecycle = lifecycle
+        self.lifecycle = lifecycle
         self.shortcut: Shortcut | None = None
         """What answers usual questions, for whoever has one in hand before it was made a call of the application."""
         self._door: ASGIApp | None = None
@@ -35,8 +35,8 @@ class Gateway(Starlette):
         self.router.routes += routes
         for route in routes:
             if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint):
-                observed = Observation(route.endpoint, self._lifecycle)
-                self._door = self.shortcut = Shortcut(route.endpoint, self._lifecycle, observed)
+                observed = Observation(route.endpoint, self.lifecycle)
+                self._door = self.shortcut = Shortcut(route.endpoint, self.lifecycle, observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (

@@ -97,7 +97,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _limit_wait(self) -> None:
         if self._given_up is None:
-            self._given_up = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
+            self._given_up = self.loop.call_later(self.find_patience(), self._give_up)
+
+    def find_patience(self) -> float:
+        """Seconds for a head to come, be it the first or the next one."""
+        return self._limits.head_timeout_s
 
     def _have_head(self) -> None:
         self._is_awaited = False

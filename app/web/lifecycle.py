@@ -21,6 +21,7 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self.draining = False
+        self.stopping = False  # the server closes what rests: who is let in from now on has to be quick
         self.on_drain: list[Callable[[], Awaitable[None]]] = []
         self._in_progress = 0
         self._idle = asyncio.Event()
@@ -46,6 +47,10 @@ class Lifecycle:
         await asyncio.sleep(seconds)
         for hear in self.on_drain:
             await hear()
+
+    def stop(self) -> None:
+        """The server is told to stop, or about to be."""
+        self.draining = self.stopping = True
 
     async def finish(self) -> None:
         """Waits, but not for ever, until no request is being answered."""
@@ -84,6 +89,7 @@ def draining_on_sigterm(lifecycle: Lifecycle, seconds: float) -> Iterator[None]:
         except Exception as error:  # whatever is wrong with a socket, the process is to end
             log("draining failed", level=40, exception=error)
         finally:
+            lifecycle.stop()
             server(number, frame)
 
     def begin(number: int, frame: FrameType | None) -> None:

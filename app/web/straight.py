@@ -15,6 +15,7 @@ from app.web.routes import GRAPHQL
 from app.web.shortcut import Shortcut
 
 ADDRESS = GRAPHQL.encode()
+LAST_S = 0.5  # for who was let in while the server stops to ask: others of its clients are closed as soon as they rest
 
 
 class StraightHttp(BoundedHttp):
@@ -35,6 +36,10 @@ class StraightHttp(BoundedHttp):
             self._held = None
         else:  # there is more to come, for which the application knows how to wait
             self._call()
+
+    def find_patience(self) -> float:
+        is_late = self._gateway is not None and self._gateway.lifecycle.stopping
+        return min(LAST_S, super().find_patience()) if is_late else super().find_patience()
 
     def on_message_begin(self) -> None:
         self._answer_now()

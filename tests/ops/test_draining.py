@@ -13,10 +13,12 @@ import httpx
 import pytest
 import uvicorn
 
-from app.cli.commands import SERVER
+from app.cli import commands
+from app.cli.acceptors import Acceptor
+from app.cli.commands import SERVER, bound_server
 from app.db.repositories.users import Users
 from app.main import create_app
-from app.settings import Settings
+from app.settings import Limits, Settings
 from app.web.lifecycle import Lifecycle, draining_on_sigterm
 from tests.factories import Gateway, Template, select
 from tests.serving import Proxy, Replica, serving, until
@@ -161,6 +163,60 @@ async def test_f24_a_change_that_the_deadline_calls_off_is_rolled_back(
     assert select(world.path, "SELECT count(*) FROM users WHERE user_name = 'dora'") == [(0,)]
 
 
+class _OurServer(commands._Server):
+    """The one that `serve` runs, likewise."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asking", "silent"])
+async def test_f24_who_is_let_in_while_the_server_stops_is_answered_or_ended(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    """However long a head may take else, and however long the server would wait for its connections."""
+    stopping, made, make = asyncio.Event(), asyncio.Event(), Acceptor._make
+    waiting: list[socket.socket] = []
+
+    async def make_late(self: Acceptor, connection: socket.socket) -> None:
+        waiting.append(connection)
+        await stopping.wait()
+        await make(self, connection)
+        made.set()
+
+    async def wait_for_all(self: uvicorn.Server) -> None:
+        """Called once those that were there have been told to leave."""
+        stopping.set()
+        await made.wait()
+        await wait(self)
+
+    wait = uvicorn.Server._wait_tasks_to_complete
+    monkeypatch.setattr(Acceptor, "_make", make_late)
+    monkeypatch.setattr(uvicorn.Server, "_wait_tasks_to_complete", wait_for_all)
+    settings = Settings(limits=Limits(head_timeout_s=1000), drain_seconds=0)
+    app = create_app(world.services, settings)
+    config = uvicorn.Config(app, **{**bound_server(settings), "timeout_graceful_shutdown": None})
+    listening = socket.create_server(("127.0.0.1", 0))
+    place = listening.getsockname()
+    server = _OurServer(config, world.services, app.state.lifecycle, lambda: None)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    await until(lambda: server.started)
+    while not waiting:  # libuv lets some in as well
+        reader, writer = await asyncio.open_connection(*place)
+        if asks:
+            writer.write(b"GET /livez HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        await asyncio.sleep(0.01)
+
+    server.should_exit = True
+    async with asyncio.timeout(30):
+        told = await reader.read()
+        await task
+    writer.close()
+
+    assert told.startswith(b"HTTP/1.1 200 ") == asks
+    assert (b"connection: close" in told) == asks
+
+
 async def test_on_sigterm_readiness_goes_first_then_the_sockets_then_the_server() -> None:
     told: list[str] = []
     lifecycle = Lifecycle()
@@ -184,6 +240,7 @@ async def test_on_sigterm_readiness_goes_first_then_the_sockets_then_the_server(
         signal.signal(signal.SIGTERM, former)
 
     assert told == ["sockets", "server SIGTERM"]
+    assert lifecycle.stopping
 
 
 async def test_a_second_sigterm_ends_the_waiting() -> None:
