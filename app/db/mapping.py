@@ -70,8 +70,8 @@ def write_records(kind: type, catalog: Catalog, records: Sequence[Record]) -> Co
     """
     names = [field.name for field in fields(kind) if field.name != "revision"]
     columns: Columns = dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))
-    for column, folded in _FOLDED.get(kind, {}).items():
-        columns[column] = map(_fold, *(columns[name] for name in folded))
+    for column, folded in FOLDED.get(kind, {}).items():
+        columns[column] = map(fold_names, *(columns[name] for name in folded))
     for name, write in _WRITERS.get(kind, {}).items():
         columns[name] = map(write, columns[name])
     if kind in _VALUED:
@@ -144,7 +144,7 @@ def _read_ceiling(text: str | None) -> Ceiling | None:
     return Ceiling(frozenset(content["roles"]), frozenset(levels))
 
 
-def _fold(*names: str | None) -> str | None:
+def fold_names(*names: str | None) -> str | None:
     """What searching compares of names, a line each; those of ASCII alone are left to the database."""
     return "\n".join([fold_name(name) for name in names if name is not None and not name.isascii()]) or None
 
@@ -167,7 +167,7 @@ def _read_moment(stored: datetime | str | None) -> datetime | None:
 
 
 _NO_CATALOG = Catalog((), (), (), "")  # what is no right is read without one
-_FOLDED: Mapping[type, Mapping[str, tuple[str, ...]]] = {  # columns of what names are folded to
+FOLDED: Mapping[type, Mapping[str, tuple[str, ...]]] = {  # columns of what names are folded to
     User: {"folded": ("user_name", "display_name", "email"), "folded_user_name": ("user_name",)},
     Role: {"folded": ("key", "display_name")},
     Team: {"folded": ("key", "display_name")},

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import postgresql, privileges
 from app.db.engine import BEGIN_OPTION, check_file, translate
 from app.db.faults import DatabaseFault
+from app.db.folding import fill_folded
 from app.db.unit_of_work import Database, ReadingUnit
 from app.domain.outages import Outage
 
@@ -46,6 +47,7 @@ async def migrate(database: Database, *, role: str | None = None, keep: bool = T
         await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         async with connection.begin():
             await connection.run_sync(_upgrade)
+    await fill_folded(database)
 
 
 async def _migrate_postgresql(database: Database, role: str | None, *, keep: bool) -> None:
