@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql import OperationType
 from sqlalchemy.ext.asyncio import AsyncTransaction
 
 from app.db.unit_of_work import WritingUnit
@@ -230,6 +231,45 @@ async def test_who_finds_no_place_is_told_soon(world: Gateway, waiting: Waiting)
     waiting.go_on.set()
     await asyncio.gather(busy, return_exceptions=True)
     assert "data" in await ask(few, ana)
+
+
+READERS = [
+    "{ auditLog(first: 1) { edges { node { id } } } }",
+    "{ users(first: 2) { edges { node { userName roles { role { key } } tokens { label } } } } }",
+    '{ user(ref: {userName: "ana"}) { userName effectiveRights { state } roles { role { key grants { id } } } } }',
+    '{ check(input: {user: {userName: "ana"}, node: "desk.reports.menu"}) { allowed explanation { complete } } }',
+    '{ a: user(ref: {userName: "ben"}) { grants { id } } b: roles(first: 2) { totalCount } }',
+]
+
+
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("query", READERS)
+async def test_whoever_waits_for_a_place_reads_nothing_meanwhile(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, query: str, index: bool
+) -> None:
+    """What is answered at once begins without a place, and the database is asked by nobody who has none."""
+    if index:
+        await world.services.index.start()
+        await world.services.index.catch_up()
+    by, read, opened = admission(world.services, max_wait_s=0.05), world.services.database.reading, 0
+    places = by._places[OperationType.QUERY]
+    while places.take_now(object()):
+        pass
+
+    def count(*given: Any, **named: Any) -> Any:
+        nonlocal opened
+        opened += 1
+        return read(*given, **named)
+
+    async def hear() -> asyncio.Future[None]:
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop().create_future()
+
+    admitted = await by.admit(caller_of(world), Request(query=query))
+    monkeypatch.setattr(world.services.database, "reading", count)
+    with pytest.raises(Held):
+        await by.execute(caller_of(world), admitted, hear=hear)
+    assert opened == 0
 
 
 async def test_readers_do_not_wait_for_writers(world: Gateway) -> None:
