@@ -6,14 +6,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
-from operator import attrgetter, ne
-from typing import Any, cast
+from json.encoder import encode_basestring_ascii
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import RowMapping
 from sqlmodel import SQLModel
 
 from app.db import tables
-from app.domain.audit import AuditEntry, AuditPart, Parts, read_changes, scope_of, write_changes
+from app.domain.audit import (
+    AuditEntry,
+    AuditPart,
+    Parts,
+    hash_content,
+    read_changes,
+    restate_changes,
+    scope_of,
+    write_changes,
+    write_moment,
+)
 from app.domain.catalog import Catalog
 from app.domain.contracts import AccessLevel
 from app.domain.holders import (
@@ -37,7 +48,7 @@ from app.domain.holders import (
 )
 from app.domain.names import fold_name
 from app.domain.values import Value
-from app.domain.verification import LAST_OF_ALL, StoredEntry
+from app.domain.verification import LAST_OF_ALL, Link, StoredEntry
 
 Values = RowMapping | Mapping[str, Any]
 Columns = dict[str, Iterable[Any]]
@@ -203,13 +214,13 @@ _WRITERS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
-def read_audit_entry(row: Values, at: datetime | None = None) -> AuditEntry:
-    """An entry; of one whose changes are in parts there is what its row says of them. `at`: its time, if known."""
+def read_audit_entry(row: Values) -> AuditEntry:
+    """An entry; of one whose changes are in parts there is what its row says of them."""
     parts = None
     if row["parts_digest"] is not None:
         parts = Parts(total=row["changes_total"], digest=row["parts_digest"], scope=row["scope"])
     return AuditEntry(
-        revision=row["revision"], at=at or row["at"], actor=row["actor"], actor_id=row["actor_id"],
+        revision=row["revision"], at=row["at"], actor=row["actor"], actor_id=row["actor_id"],
         source=row["source"], action=row["action"], reason=row["reason"], subjects=tuple(json.loads(row["subjects"])),
         changes=read_changes(row["changes"]), previous_hash=row["previous_hash"], hash=row["hash"], parts=parts,
     )  # fmt: skip
@@ -223,35 +234,84 @@ def columns_of_part(part: AuditPart, revision: int) -> dict[str, Any]:
     return {"revision": revision, "number": part.number, "changes": part.text, "hash": part.hash}
 
 
-def read_stored_entry(row: Values, named: frozenset[str], *, has_parts: bool = False) -> StoredEntry:
+class StoredRow(NamedTuple):
+    """The row of an entry as it lies there: whatever somebody may have put into it."""
+
+    revision: Any
+    at: Any
+    actor: Any
+    actor_id: Any
+    source: Any
+    action: Any
+    reason: Any
+    subjects: Any
+    changes: Any
+    changes_total: Any
+    parts_digest: Any
+    scope: Any
+    previous_hash: Any
+    hash: Any
+
+
+def read_stored_entry(row: StoredRow, named: frozenset[str], *, has_parts: bool = False) -> StoredEntry:
     """An entry as it lies there, for verifying: `fault` names the first column that is not as it would be written.
 
-    What a record does not hold (keys of a change that are not known, white space, the scope) is compared as well. A row
-    of a revision alone stands for one that is not there.
+    What a record does not hold (keys of a change that are not known, white space, the scope) is compared as well.
     """
-    revision = row["revision"]
-    if not isinstance(revision, int):
-        return StoredEntry(revision=LAST_OF_ALL, entry=None, fault="its revision is no number")
-    if len(row) == 1:
-        return StoredEntry(revision=revision, entry=None, named=named, has_parts=has_parts)
+    if not isinstance(row.revision, int):
+        return read_stray(row.revision)
     try:
-        at = row["at"]
-        moment = at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
-        entry = read_audit_entry(row, moment)
-        written = _derive_columns(entry)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return StoredEntry(revision=revision, entry=None, fault="it cannot be read", named=named)
-    if isinstance(at, str):  # as SQLite keeps a time
-        written["at"] = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-    # But for what is derived, the entry has what is in the row.
-    if bytes in map(type, row.values()) or any(map(ne, map(row.__getitem__, written), written.values())):
-        name = next(name for name, one in row.items() if type(one) is bytes or one != written.get(name, one))
-        return StoredEntry(
-            revision=revision, entry=entry, fault=f"its column `{name}` is not as it was written", named=named
+        is_text = isinstance(row.at, str)  # as SQLite keeps a time
+        moment = datetime.fromisoformat(row.at).replace(tzinfo=UTC) if is_text else row.at
+        at, told, subjects = write_moment(moment), restate_changes(row.changes), _read_json(row.subjects)
+        parts = None
+        if row.parts_digest is not None:
+            parts = Parts(total=row.changes_total, digest=row.parts_digest, scope=row.scope)
+        derived = _Derived(  # but for these the entry has what is in the row
+            at=f"{at[:10]} {at[11:26]}" if is_text else moment,
+            subjects=_write_subjects(subjects) if parts is None else "[]",
+            changes=told.text if parts is None else "[]",
+            changes_total=None if parts is None else parts.total,
+            scope=told.scope if parts is None else parts.scope,
         )
-    return StoredEntry(revision=revision, entry=entry, named=named, has_parts=has_parts)
+        if derived != (row.at, row.subjects, row.changes, row.changes_total, row.scope) or bytes in map(type, row):
+            return StoredEntry(row.revision, fault=_find_altered(row, derived), named=named)
+        digest = hash_content(
+            revision=row.revision, at=at, actor=row.actor, actor_id=row.actor_id, source=row.source, action=row.action,
+            reason=row.reason, subjects=subjects, changes=told.canonical, previous_hash=row.previous_hash, parts=parts,
+        )  # fmt: skip
+        link = Link(row.previous_hash, row.hash, digest, frozenset(subjects), parts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return StoredEntry(row.revision, fault="it cannot be read", named=named)
+    return StoredEntry(row.revision, link, named=named, has_parts=has_parts)
 
 
+def read_stray(revision: Any) -> StoredEntry:
+    """What lies there under a revision of which there is no row, or a revision that is none."""
+    if not isinstance(revision, int):
+        return StoredEntry(LAST_OF_ALL, fault="its revision is no number")
+    return StoredEntry(revision)
+
+
+class _Derived(NamedTuple):
+    """The columns of an entry that follow from others, as this program writes them."""
+
+    at: Any
+    subjects: str
+    changes: str
+    changes_total: int | None
+    scope: str | None
+
+
+def _find_altered(row: StoredRow, derived: _Derived) -> str:
+    """The first column that is not as it would be written."""
+    known = derived._asdict()
+    lying = row._asdict().items()
+    name = next(name for name, one in lying if type(one) is bytes or one != known.get(name, one))
+    return f"its column `{name}` is not as it was written"
+
+
+_read_json = json.JSONDecoder().decode  # of text alone
 _PLAIN = tuple(field.name for field in fields(AuditEntry) if field.name not in {"subjects", "changes", "parts"})
 
 
@@ -266,6 +326,11 @@ def _derive_columns(entry: AuditEntry) -> dict[str, Any]:
         "scope": scope_of(entry),
         "changes_total": None if entry.parts is None else entry.parts.total,
         "parts_digest": None if entry.parts is None else entry.parts.digest,
-        "subjects": json.dumps(list(entry.subjects)) if is_whole else "[]",
+        "subjects": _write_subjects(entry.subjects) if is_whole else "[]",
         "changes": write_changes(entry.changes) if is_whole else "[]",
     }
+
+
+def _write_subjects(subjects: Iterable[str]) -> str:
+    """A JSON list, ASCII alone."""
+    return f"[{', '.join(map(encode_basestring_ascii, subjects))}]"

@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
-from operator import attrgetter
+from json.encoder import encode_basestring
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from app.domain.catalog import Catalog
@@ -133,8 +134,10 @@ class Mark(NamedTuple):
 NO_MARK = Mark(0, FIRST_HASH)  # before the first entry
 _write_canonically = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _write_plainly = json.JSONEncoder(ensure_ascii=False).encode
-_HASHED = tuple(name for name in AuditEntry.__slots__ if name not in {"hash", "parts"})
+_quote = encode_basestring  # a text as both of them write it; raises TypeError for what is none
+_read_plainly = json.JSONDecoder().decode
 _NAMES = frozenset(ChangeRecord.__slots__)
+_ALWAYS = frozenset({"action", "detail"})  # what is said of every change
 _values_of = attrgetter(*ChangeRecord.__slots__)
 
 
@@ -148,13 +151,41 @@ def hash_entry(entry: AuditEntry) -> str:
 
     Of changes in parts it covers the number and the digest; an entry without parts says nothing of them.
     """
-    content: dict[str, Any] = {name: getattr(entry, name) for name in _HASHED}
-    content["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds")
-    if entry.parts is None:
-        content["changes"] = [render_change(change) for change in entry.changes]
-    else:
-        content |= {"changes": [], "changes_total": entry.parts.total, "parts_digest": entry.parts.digest}
-    return hashlib.sha256(canonical_text(content).encode()).hexdigest()
+    return hash_content(
+        revision=entry.revision, at=write_moment(entry.at), actor=entry.actor, actor_id=entry.actor_id,
+        source=entry.source, action=entry.action, reason=entry.reason, subjects=entry.subjects,
+        changes="" if entry.parts is not None else canonical_text([render_change(change) for change in entry.changes]),
+        previous_hash=entry.previous_hash, parts=entry.parts,
+    )  # fmt: skip
+
+
+def hash_content(
+    *, revision: int, at: str, actor: str, actor_id: str | None, source: str, action: str, reason: str | None,
+    subjects: Iterable[str], changes: str, previous_hash: str, parts: Parts | None,
+) -> str:  # fmt: skip
+    """`hash_entry` of what is in an entry, its time and its changes in canonical text; with `parts` those do not count.
+
+    The text is put together here, its keys in their order, in a fraction of the time that an encoder takes for it.
+    Raises TypeError or ValueError for what is no text, or none that can be written.
+    """
+    told = f'"changes":{changes}'
+    if parts is not None:
+        told = f'"changes":[],"changes_total":{canonical_text(parts.total)},"parts_digest":{_quote(parts.digest)}'
+    text = (
+        f'{{"action":{_quote(action)},"actor":{_quote(actor)},"actor_id":{_quote_known(actor_id)},"at":"{at}",{told},'
+        f'"previous_hash":{_quote(previous_hash)},"reason":{_quote_known(reason)},"revision":{revision},'
+        f'"source":{_quote(source)},"subjects":[{",".join(map(_quote, subjects))}]}}'
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _quote_known(text: str | None) -> str:
+    return "null" if text is None else _quote(text)
+
+
+def write_moment(moment: datetime) -> str:
+    """The canonical text of a time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def canonical_text(content: object) -> str:
@@ -364,3 +395,59 @@ def write_changes(changes: Iterable[ChangeRecord]) -> str:
 def read_changes(text: str) -> tuple[ChangeRecord, ...]:
     """The inverse of `write_changes`."""
     return tuple(read_change(change) for change in json.loads(text))
+
+
+class Restated(NamedTuple):
+    """What follows from the text in which changes are kept: that text as it is written here, and their canonical one.
+
+    `scope` is the contract that each of them is scoped to.
+    """
+
+    text: str
+    canonical: str
+    scope: str | None
+
+
+class _Form(NamedTuple):
+    """How a change with certain fields is written: in which text its values are put, quoted, and in which order."""
+
+    plain: str
+    canonical: str
+    sort: Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+def restate_changes(text: str) -> Restated:
+    """Reads changes, and writes them anew: nothing in their text is believed, and no record is made of them.
+
+    Raises ValueError, TypeError, AttributeError or RecursionError for what cannot be read.
+    """
+    plain: list[str] = []
+    canonical: list[str] = []
+    scopes: set[str | None] = set()
+    for data in _read_plainly(text):
+        form = _find_form(tuple(data)) if type(data) is dict else None
+        try:
+            values = None if form is None else tuple(map(_quote, data.values()))
+        except TypeError:  # a value that is no text
+            values = None
+        if form is not None and values is not None:
+            plain.append(form.plain % values)
+            canonical.append(form.canonical % form.sort(values))
+            scopes.add(data.get("contract"))
+        else:
+            known = render_change(read_change(data))
+            plain.append(_write_plainly(known))
+            canonical.append(canonical_text(known))
+            scopes.add(known.get("contract"))
+    return Restated(f"[{', '.join(plain)}]", f"[{','.join(canonical)}]", _find_scope(scopes))
+
+
+@lru_cache(maxsize=1024)  # as many as there can be: eight fields, each there or not, and some that are refused
+def _find_form(names: tuple[str, ...]) -> _Form | None:
+    """The form of a change with these fields in this order; None: `render_change` gives no such one."""
+    if names != tuple(name for name in ChangeRecord.__slots__ if name in names) or not _ALWAYS.issubset(names):
+        return None
+    in_order = sorted(names)
+    plain = ", ".join([f'"{name}": %s' for name in names])
+    canonical = ",".join([f'"{name}":%s' for name in in_order])
+    return _Form(f"{{{plain}}}", f"{{{canonical}}}", itemgetter(*map(names.index, in_order)))

@@ -9,24 +9,34 @@ was put back, or that somebody wrote the whole of it anew: for that a head is ex
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from app.domain.audit import FIRST_HASH, AuditEntry, AuditPart, Parts, Summary, hash_entry, hash_part, read_changes
+from app.domain.audit import FIRST_HASH, AuditPart, Parts, Summary, hash_part, read_changes
 from app.domain.heads import Head
 
 BEFORE_ALL, LAST_OF_ALL = -(2**62), 2**62  # beyond any revision that there is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
+class Link(NamedTuple):
+    """What the chain is of: the hash before an entry, its own as it lies there, and `digest`, which its content has."""
+
+    previous_hash: str
+    hash: str
+    digest: str
+    subjects: frozenset[str]
+    parts: Parts | None
+
+
+class StoredEntry(NamedTuple):
     """An entry as a database gives it, nothing in it believed.
 
     `fault` says what in its row is not as this program writes it; `named` are the subjects under which it is found,
     those of an entry in parts left out: they are many, and looked at apart. `has_parts`: whether there are any of it.
-    With neither entry nor fault there is nothing of that revision but parts, or subjects under which it would be found.
+    With neither link nor fault there is nothing of that revision but parts, or subjects under which it would be found.
     """
 
     revision: int
-    entry: AuditEntry | None
+    link: Link | None = None
     fault: str | None = None
     named: frozenset[str] = frozenset()
     has_parts: bool = False
@@ -62,22 +72,22 @@ class Chain:
         following = self.revision + 1
         if stored.revision < following:
             return self._break(stored.revision, "it stands before the first revision")
-        if stored.revision > following or (stored.entry is None and stored.fault is None):
+        if stored.revision > following or (stored.link is None and stored.fault is None):
             return self._break(following, stored.fault if stored.revision == LAST_OF_ALL else "it is missing")
-        entry = stored.entry
-        if entry is None or stored.fault is not None:
+        link = stored.link
+        if link is None or stored.fault is not None:
             return self._break(following, stored.fault or "it cannot be read")
-        if entry.previous_hash != self.hash:
+        if link.previous_hash != self.hash:
             return self._break(following, "it does not hold the hash of the entry before it")
-        if entry.hash != _hash(entry):
+        if link.hash != link.digest:
             return self._break(following, "its hash is not that of its content")
-        if stored.has_parts and entry.parts is None:
+        if stored.has_parts and link.parts is None:
             return self._break(following, "there are parts of it, and its changes are in itself")
-        if stored.named != frozenset(entry.subjects):
+        if stored.named != link.subjects:
             return self._break(following, "it is not found under the subjects that it names, or under others")
-        if self.head is not None and self.head.revision == following and self.head.hash != entry.hash:
+        if self.head is not None and self.head.revision == following and self.head.hash != link.hash:
             return self._break(following, "it is not the entry that the head is of: the log was written anew")
-        self.revision, self.hash = following, entry.hash
+        self.revision, self.hash = following, link.hash
         return None
 
     def end(self) -> Verification:
@@ -137,10 +147,3 @@ class PartsCheck:
     def end(self) -> str | None:
         """What is wrong, all subjects having been given."""
         return "it is not found under every subject that its parts name" if self._summary.subjects else None
-
-
-def _hash(entry: AuditEntry) -> str | None:
-    try:
-        return hash_entry(entry)
-    except (TypeError, ValueError):  # what is no text, or none that can be written
-        return None

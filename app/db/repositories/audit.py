@@ -1,18 +1,34 @@
 """The audit log: appended to in the transaction of a change, read in the order of revisions, newest first."""
 
+import asyncio
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Table, Text, exists, func, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    ScalarSelect,
+    Table,
+    Text,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import DBAPIError
 
 from app.db import tables
-from app.db.mapping import read_audit_entry, read_part, read_stored_entry
+from app.db.mapping import StoredRow, read_audit_entry, read_part, read_stored_entry, read_stray
 from app.db.repositories.reading import Reader, count
-from app.domain.audit import NO_MARK, AuditEntry, Mark, is_about, read_changes
+from app.domain.audit import NO_MARK, AuditEntry, Mark, Parts, is_about, read_changes
 from app.domain.filters import AuditFilter
 from app.domain.paging import Page, Slice, cut_found
 from app.domain.verification import PartsCheck, StoredEntry
@@ -22,10 +38,16 @@ SUBJECTS = tables.table_of(tables.AuditSubjectRow)
 PARTS = tables.table_of(tables.AuditPartRow)
 PARTS_AT_ONCE = 4  # parts read at once: a megabyte
 SUBJECTS_AT_ONCE = 5000  # subjects of one entry read at once, for verifying
-# An entry as it lies there: a time that is none would keep the whole batch from being read.
 _ABOUT = ("holder", "contract")  # the fields of a change that say what it was made to
-NAMES = [column.name for column in ENTRIES.c]
-AS_STORED = [type_coerce(column, Text) if column.name == "at" else column for column in ENTRIES.c]
+LARGE = 1 << 15  # characters of changes that are not read together with hundreds of others, for verifying
+MOST_AT_ONCE = 1 << 18  # characters of changes that are read at once, and verified in some five milliseconds
+TURN = 250  # entries after which others have a turn: of small ones it is not the text that takes the time
+_SIZE = func.coalesce(func.length(ENTRIES.c.changes), 0)
+_AS_STORED: dict[str, ColumnElement[Any]] = {  # a time that is none would keep the whole batch from being read
+    "at": type_coerce(ENTRIES.c.at, Text),
+    "changes": case((_SIZE > LARGE, null()), else_=ENTRIES.c.changes),
+}
+AS_STORED = [_AS_STORED.get(name, ENTRIES.c[name]) for name in StoredRow._fields]
 
 
 class Audit:
@@ -100,7 +122,10 @@ class Audit:
         return int(await self.reader.value(select(func.coalesce(_last(MOMENTS.c.at <= moment), 0))))
 
     async def read_stored(self, after: int, *, limit: int) -> list[StoredEntry]:
-        """The entries after a revision as they lie there, oldest first, for verifying; nothing in them is believed."""
+        """The entries after a revision as they lie there, oldest first, for verifying; nothing in them is believed.
+
+        With large ones among them fewer are given than `limit`; none is given after the last alone.
+        """
         try:
             return await self._read_stored(after, limit)
         except (DBAPIError, UnicodeDecodeError):  # text that is not UTF-8, a damaged page: find which one
@@ -110,49 +135,55 @@ class Audit:
         with suppress(DBAPIError):
             found = await self.reader.value(select(func.min(ENTRIES.c.revision)).where(ENTRIES.c.revision > after))
         revision = max(after, 0) + 1 if found is None else int(found)
-        return [StoredEntry(revision=revision, entry=None, fault="the database cannot read it")]
+        return [StoredEntry(revision, fault="the database cannot read it")]
 
     async def _read_stored(self, after: int, limit: int) -> list[StoredEntry]:
-        statement = select(*AS_STORED).where(ENTRIES.c.revision > after).order_by(ENTRIES.c.revision).limit(limit)
-        rows = [dict(zip(NAMES, row, strict=True)) for row in await self.reader.tuples(statement)]
-        last = rows[-1]["revision"] if len(rows) == limit else None
-        whole = [row["revision"] for row in rows if row["parts_digest"] is None]
+        statement = select(*AS_STORED, _SIZE).where(ENTRIES.c.revision > after).order_by(ENTRIES.c.revision)
+        read = await self.reader.tuples(statement.limit(limit))
+        few = read[: bisect_right([*accumulate(row[-1] for row in read)], MOST_AT_ONCE) + 1]
+        rows = [StoredRow._make(row[:-1]) for row in few]
+        last = rows[-1].revision if len(read) == limit or len(few) < len(read) else None
+        whole = [row.revision for row in rows if row.parts_digest is None]
         # Where nothing is in parts all subjects that lie there are read: there are few, and none has to be listed.
         is_all = last is not None and len(whole) == len(rows)
         wanted = _is_between(SUBJECTS, after, last) if is_all else SUBJECTS.c.revision.in_(whole)
         named: dict[Any, set[str]] = {}
-        for row in await self.reader.rows(select(SUBJECTS.c.revision, SUBJECTS.c.subject).where(wanted)):
-            named.setdefault(row["revision"], set()).add(row["subject"])
+        for name in await self.reader.tuples(select(SUBJECTS.c.revision, SUBJECTS.c.subject).where(wanted)):
+            named.setdefault(name.revision, set()).add(name.subject)
         in_parts = await self._find_revisions(PARTS, after, last)
         in_the_air = in_parts | (named.keys() if is_all else await self._find_revisions(SUBJECTS, after, last))
         found: list[StoredEntry] = []
-        for entry in rows:
-            revision = entry["revision"]
-            subjects = frozenset(named.pop(revision, ()))
-            found.append(read_stored_entry(entry, subjects, has_parts=revision in in_parts))
+        for number, row in enumerate(rows, 1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            whole_row = row if row.changes is not None else await self._read_changes(row)
+            subjects = frozenset(named.get(row.revision, ()))
+            found.append(read_stored_entry(whole_row, subjects, has_parts=row.revision in in_parts))
         # What is there of revisions up to the last of these entries, and after the last of all, hangs in the air.
-        for revision in in_the_air - {row["revision"] for row in rows}:
-            found.append(read_stored_entry({"revision": revision}, frozenset()))
+        found.extend(map(read_stray, in_the_air - {row.revision for row in rows}))
         return sorted(found, key=lambda stored: stored.revision)
+
+    async def _read_changes(self, row: StoredRow) -> StoredRow:
+        """A row with its changes, which were too large to be read together with others."""
+        statement = select(ENTRIES.c.changes).where(ENTRIES.c.revision == row.revision)
+        return row._replace(changes=await self.reader.value(statement))
 
     async def _find_revisions(self, table: Table, after: int, last: int | None) -> set[Any]:
         """The revisions, as they lie there, of which a table has anything."""
         statement = select(table.c.revision).where(_is_between(table, after, last)).distinct()
         return {row[0] for row in await self.reader.tuples(statement)}
 
-    async def find_fault_of_parts(self, entry: AuditEntry) -> str | None:
+    async def find_fault_of_parts(self, revision: int, parts: Parts) -> str | None:
         """What is not as it was written in the parts of an entry or in what it is found by; None: nothing.
 
         The parts and the subjects are read some at a time.
         """
-        if entry.parts is None:
-            return None
-        check = PartsCheck(entry.parts)
+        check = PartsCheck(parts)
         try:
             return (
-                await self._find_fault_of_parts(check, entry.revision)
+                await self._find_fault_of_parts(check, revision)
                 or check.end_parts()
-                or await self._find_fault_of_subjects(check, entry.revision)
+                or await self._find_fault_of_subjects(check, revision)
                 or check.end()
             )
         except (DBAPIError, UnicodeDecodeError):  # text that is not UTF-8, a damaged page
