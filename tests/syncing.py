@@ -7,7 +7,7 @@ from tests.factories import ERROR, Answer, Gateway
 RUN = """
   id source status mode takeOver maxRemovals baseRevision revision fingerprint
   creates updates removes suspends losingRights unchanged conflicts refused
-  brake plannedAt plannedBy appliedAt appliedBy reason
+  brake warnings plannedAt plannedBy appliedAt appliedBy reason
 """
 ITEMS = f"""items(first: 100) {{ totalCount edges {{ node {{
   action subject path detail errors {{ {ERROR} }}

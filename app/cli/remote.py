@@ -25,7 +25,7 @@ _MEDIA_TYPES = {
 }  # fmt: skip
 _AGAIN = "the same command again goes on from there"
 _RUN = """id source status mode takeOver maxRemovals baseRevision revision fingerprint creates updates removes suspends
-  losingRights unchanged conflicts refused brake plannedAt plannedBy appliedAt appliedBy reason"""
+  losingRights unchanged conflicts refused brake warnings plannedAt plannedBy appliedAt appliedBy reason"""
 _ERROR = "code message path ... on InvalidValue { expected }"
 _APPLY = f"""mutation($input: ApplySyncInput!) {{ applySync(input: $input) {{
   run {{ {_RUN} }} errors {{ {_ERROR} }} warnings {{ {_ERROR} }} }} }}"""

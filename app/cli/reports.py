@@ -37,7 +37,7 @@ def print_plan(answer: Data, items_of: ItemsOf, *, all_of_it: bool) -> None:
         return
     print_run(run)
     for warning in answer["warnings"]:
-        if warning["code"] != "BRAKE":  # which the run tells of itself
+        if warning["code"] not in {"BRAKE", "ADVISORY"}:  # which the run tells of itself
             _say(f"  {warning['message']}")
     is_cut = not all_of_it and run["conflicts"] + run["refused"] > 0
     if all_of_it and run["conflicts"] + run["refused"] > len(answer["errors"]):
@@ -64,6 +64,8 @@ def print_run(run: Data) -> None:
         _say(f"  in the way: {run['conflicts']} in conflict, {run['refused']} refused")
     for alarm in run["brake"] if run["status"] in {"PLANNED", "REFUSED"} else ():
         _say(f"  the brake: {alarm}")
+    for warning in run["warnings"]:
+        _say(f"  {warning}")
 
 
 def _say_status(run: Data) -> str:

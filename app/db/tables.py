@@ -365,6 +365,7 @@ class SyncRunRow(SQLModel, table=True):
     counts: str = Field(sa_type=Text)  # JSON
     brake: str = Field(sa_type=Text)  # JSON list of alarms
     refusals: str = Field(sa_type=Text)  # JSON list of the errors that concern the plan as a whole
+    warnings: str | None = Field(default=None, sa_type=Text)  # JSON list of what looks like a fault
     format: str  # of the feed
     planned_at: datetime = Field(sa_type=UtcDateTime)
     planned_by: str

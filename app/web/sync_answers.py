@@ -42,9 +42,9 @@ def show_run(run: SyncRun) -> Data:
         "revision": None if run.revision is None else str(run.revision), "fingerprint": run.fingerprint,
         "creates": counts.creates, "updates": counts.updates, "removes": counts.removes, "suspends": counts.suspends,
         "losingRights": counts.losing_rights, "unchanged": counts.unchanged, "conflicts": counts.conflicts,
-        "refused": counts.refused, "brake": list(run.brake), "plannedAt": _show_moment(run.planned_at),
-        "plannedBy": run.planned_by, "appliedAt": _show_moment(run.applied_at), "appliedBy": run.applied_by,
-        "reason": run.reason,
+        "refused": counts.refused, "brake": list(run.brake), "warnings": list(run.warnings),
+        "plannedAt": _show_moment(run.planned_at), "plannedBy": run.planned_by,
+        "appliedAt": _show_moment(run.applied_at), "appliedBy": run.applied_by, "reason": run.reason,
     }  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def test_one_that_was_written_for_other_columns_is_not_taken(kept: Path, monkeyp
     assert read_snapshot(kept, key) is not None
     monkeypatch.setattr("app.services.snapshots.FORMAT", "that of another version")
     assert read_snapshot(kept, key) is None
-    assert "0006" in SHAPE
+    assert "0007" in SHAPE
     assert "Grant" in SHAPE
 
 

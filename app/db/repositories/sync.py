@@ -191,6 +191,7 @@ class Sync:
             "max_removals": run.max_removals, "base_revision": run.base_revision, "revision": run.revision,
             "fingerprint": run.fingerprint, "differences": kept.differences, "catalog": kept.catalog,
             "counts": json.dumps(asdict(run.counts)), "brake": json.dumps(run.brake, ensure_ascii=False),
+            "warnings": json.dumps(run.warnings, ensure_ascii=False),
             "refusals": json.dumps(
                 [render_error(self.reader.catalog, error) for error in kept.refusals], ensure_ascii=False
             ),
@@ -203,8 +204,9 @@ class Sync:
             id=row["id"], source=row["source"], status=SyncStatus(row["status"]), mode=SyncMode(row["mode"]),
             take_over=bool(row["take_over"]), max_removals=row["max_removals"], base_revision=row["base_revision"],
             revision=row["revision"], fingerprint=row["fingerprint"], counts=SyncCounts(**json.loads(row["counts"])),
-            brake=tuple(json.loads(row["brake"])), planned_at=row["planned_at"], planned_by=row["planned_by"],
-            applied_at=row["applied_at"], applied_by=row["applied_by"], reason=row["reason"],
+            brake=tuple(json.loads(row["brake"])), warnings=tuple(json.loads(row["warnings"] or "[]")),
+            planned_at=row["planned_at"], planned_by=row["planned_by"], applied_at=row["applied_at"],
+            applied_by=row["applied_by"], reason=row["reason"],
         )  # fmt: skip
         refusals = tuple(read_error(self.reader.catalog, error) for error in json.loads(row["refusals"]))
         return KeptRun(

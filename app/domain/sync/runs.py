@@ -64,7 +64,10 @@ class SyncCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRun:
-    """A plan and what became of it. `brake`: why it stops until it is overridden, in words."""
+    """A plan and what became of it. `brake`: why it stops until it is overridden, in words.
+
+    `warnings`: what looks like a fault of the feed, and stops nothing.
+    """
 
     id: str
     source: str
@@ -77,6 +80,7 @@ class SyncRun:
     fingerprint: str
     counts: SyncCounts
     brake: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     planned_at: datetime
     planned_by: str
     applied_at: datetime | None = None

@@ -89,6 +89,10 @@ class SyncRun(Node):
     brake: list[str] = strawberry.field(
         description="Why the brake stops it until it is overridden, in words; empty: the brake holds nothing back."
     )
+    warnings: list[str] = strawberry.field(
+        description="What looks like a fault of the input and stops nothing, in words, such as very many people who "
+        "are called otherwise."
+    )
     planned_at: datetime = strawberry.field(description="When it was planned.")
     planned_by: str = strawberry.field(description="The user name of who planned it, as it was then.")
     applied_at: datetime | None = strawberry.field(description="When it was applied; null: it is not.")
@@ -104,7 +108,8 @@ class SyncRun(Node):
             revision=None if run.revision is None else Revision(run.revision), fingerprint=run.fingerprint,
             creates=counts.creates, updates=counts.updates, removes=counts.removes, suspends=counts.suspends,
             losing_rights=counts.losing_rights, unchanged=counts.unchanged, conflicts=counts.conflicts,
-            refused=counts.refused, brake=list(run.brake), planned_at=run.planned_at, planned_by=run.planned_by,
+            refused=counts.refused, brake=list(run.brake), warnings=list(run.warnings), planned_at=run.planned_at,
+            planned_by=run.planned_by,
             applied_at=run.applied_at, applied_by=run.applied_by, reason=run.reason,
         )  # fmt: skip
 

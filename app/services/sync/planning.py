@@ -181,15 +181,7 @@ async def _plan_sync(
         return SyncAnswer(run=None, errors=refused.errors)
     if run.status is SyncStatus.PLANNED:
         services.sketches.keep(run.id, known, draft.plan)
-    answer = answer_of(run_kept)
-    odd = tuple(
-        Warned(
-            f"{oddity}: look whether a column has slipped, for callers are known by their names",
-            code=ErrorCode.ADVISORY,
-        )
-        for oddity in draft.oddities
-    )
-    return replace(answer, warnings=(*answer.warnings, *odd))
+    return answer_of(run_kept)
 
 
 @asynccontextmanager
@@ -229,6 +221,7 @@ def answer_of(kept: KeptRun, *, repeated: bool = False) -> SyncAnswer:
         for alarm in kept.run.brake
         if kept.run.status is SyncStatus.PLANNED
     ]
+    warnings += [Warned(warning, code=ErrorCode.ADVISORY) for warning in kept.run.warnings]
     return SyncAnswer(run=kept.run, errors=kept.refusals, warnings=tuple(warnings), repeated=repeated)
 
 
@@ -283,8 +276,12 @@ def _make_run(reading: Reading, caller: Caller, options: PlanOptions, draft: Dra
         id=make_id(SYNC_RUN, services.clock(), services.randomness(10)), source=options.source,
         status=SyncStatus.REFUSED if draft.is_refused(options.mode) else SyncStatus.PLANNED, mode=options.mode,
         take_over=options.take_over, max_removals=options.max_removals, base_revision=reading.revision,
-        fingerprint=draft.fingerprint, counts=draft.counts, brake=draft.alarms, planned_at=reading.now,
-        planned_by=caller.user_name,
+        fingerprint=draft.fingerprint, counts=draft.counts, brake=draft.alarms,
+        warnings=tuple(
+            f"{oddity}: look whether a column has slipped, for callers are known by their names"
+            for oddity in draft.oddities
+        ),
+        planned_at=reading.now, planned_by=caller.user_name,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """planSync: what a source wants, compared with what there is, and kept to be looked through."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from app.domain.callers import Right
@@ -425,6 +427,32 @@ async def test_people_who_are_called_otherwise_are_told_of_and_stop_nothing(worl
     assert warning["message"].startswith("20 of 20 people are called otherwise: look whether a column has slipped")
     await applied(world, payload["run"])
     assert (await plan(world, users=[*moved[:10], *EVERYBODY[10:]]))["warnings"] == []
+
+
+async def test_what_a_plan_was_warned_of_stands_with_its_run(world: Gateway) -> None:
+    await sync(world, users=EVERYBODY)
+    moved = [{**one, "userName": f"{one['userName']}@example.org"} for one in EVERYBODY]
+    shown = "query($id: ID!) { syncRun(id: $id) { warnings } syncRuns(first: 1) { edges { node { warnings } } } }"
+
+    payload, again = [await plan(world, users=moved, idempotencyKey="moved") for _ in range(2)]
+    found = await world.gql(shown, {"id": payload["run"]["id"]})
+    done = await applied(world, payload["run"])
+
+    (warning,) = payload["warnings"]
+    assert payload["run"]["warnings"] == done["warnings"] == [warning["message"]]
+    assert (again["run"]["id"], again["warnings"]) == (payload["run"]["id"], payload["warnings"])
+    assert found["syncRun"]["warnings"] == [warning["message"]]
+    assert [edge["node"]["warnings"] for edge in found["syncRuns"]["edges"]] == [[warning["message"]]]
+
+
+async def test_a_run_that_an_older_version_has_kept_has_no_warnings(world: Gateway) -> None:
+    run = await planned(world, users=EVERYBODY)
+    with closing(sqlite3.connect(world.path)) as connection, connection:
+        connection.execute("UPDATE sync_runs SET warnings = NULL")
+
+    found = await world.gql("query($id: ID!) { syncRun(id: $id) { warnings } }", {"id": run["id"]})
+
+    assert found == {"syncRun": {"warnings": []}}
 
 
 @each_of(("most", "brake"), [(2, 3), (3, 0), (0, 3)])
