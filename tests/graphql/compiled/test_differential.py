@@ -124,9 +124,7 @@ async def judge_many(count: int, *, only_data: bool = False) -> dict[str, int]:
     return judge.seen
 
 
-@pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning"
-)  # of what errors call off, both ways
+@pytest.mark.usefixtures("called_off")
 @pytest.mark.parametrize("count", [2_000, pytest.param(DEEP_DOCUMENTS, marks=pytest.mark.deep)])
 def test_plans_and_graphql_core_answer_the_same(count: int, record_property: Callable[[str, object], None]) -> None:
     with asyncio.Runner() as runner:
@@ -139,7 +137,7 @@ def test_plans_and_graphql_core_answer_the_same(count: int, record_property: Cal
         assert seen[kind] > count / 50, seen
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.usefixtures("called_off")
 def test_plans_that_rest_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The data: in which order errors come hangs on who rests when, with graphql-core as well."""
     monkeypatch.setattr(pieces, "PIECE_S", 0.0)

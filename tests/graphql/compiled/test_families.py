@@ -1,6 +1,8 @@
 """Plans and graphql-core beside each other, on a small schema, family by family: where they could come apart."""
 
 import asyncio
+import builtins
+import gc
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
@@ -314,11 +316,22 @@ async def test_nulls_go_up_as_far_as_they_must(document: str, data: Any) -> None
         "{ streamed cat { slow name } }",
     ],
 )
-@pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning"
-)  # of what errors call off, both ways
+@pytest.mark.usefixtures("called_off")
 async def test_the_order_of_errors_is_that_in_which_they_come(document: str) -> None:
     await compare(document)
+
+
+@pytest.mark.parametrize("builtins", [{}, vars(builtins)], ids=["nowhere to warn", "somewhere"])
+@pytest.mark.usefixtures("called_off")
+def test_what_is_called_off_is_no_fault_wherever_it_is_collected(builtins: dict[str, Any]) -> None:
+    async def resolve() -> None:
+        return None
+
+    held: list[Any] = [resolve()]
+    held.append(held)
+    del held
+
+    eval("collect()", {"__builtins__": builtins, "collect": gc.collect})
 
 
 # ---------------------------------------------------------------------- variables and arguments
