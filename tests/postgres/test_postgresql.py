@@ -28,6 +28,16 @@ async def other(gateway: Gateway) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture
+async def hasty(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """The same database, opened by a process that waits for nothing long."""
+    for name, seconds in (("LOCK_TIMEOUT_S", 0.2), ("POOL_TIMEOUT_S", 0.2), ("STATEMENT_TIMEOUT_S", 0.6)):
+        monkeypatch.setattr(postgresql, name, seconds)
+    database = Database(address_of(gateway.path))
+    yield database
+    await database.close()
+
+
 async def show(unit: ReadingUnit, setting: str) -> str:
     return str((await unit.reader.connection.execute(text(f"SHOW {setting}"))).scalar())
 
@@ -95,38 +105,40 @@ async def read_setting_under_lock(database: Database, name: str) -> str | None:
         return await unit.catalogs.read_setting(name)
 
 
-async def test_who_waits_too_long_for_the_lock_is_told_to_come_back(database: Database, other: Database) -> None:
-    async with other.writing():
+async def test_who_waits_too_long_for_the_lock_is_told_to_come_back(hasty: Database, database: Database) -> None:
+    async with database.writing():
         with pytest.raises(Unavailable, match="lock timeout"):
-            await read_setting_under_lock(database, "turn")
+            await read_setting_under_lock(hasty, "turn")
 
-    assert await read_setting_under_lock(database, "turn") is None
+    assert await read_setting_under_lock(hasty, "turn") is None
 
 
-async def test_a_statement_that_takes_too_long_is_given_up(database: Database) -> None:
+async def test_a_statement_that_takes_too_long_is_given_up(hasty: Database) -> None:
     """F19: the server gives it up, and the connection serves on."""
     with pytest.raises(Unavailable, match="statement timeout"):
-        async with database.reading() as unit:
+        async with hasty.reading() as unit:
             await unit.reader.value(text("SELECT pg_sleep(5)"))  # type: ignore[arg-type]  # as good as a select
 
-    async with database.reading() as unit:
+    async with hasty.reading() as unit:
         assert await unit.audit.find_last_revision() == FIRST_REVISION
 
 
-async def test_no_more_connections_than_the_pool_has(database: Database) -> None:
+async def test_no_more_connections_than_the_pool_has(hasty: Database) -> None:
     """F18: who finds none is told so within a second or so."""
-    released = asyncio.Event()
+    released, held = asyncio.Event(), asyncio.Semaphore(0)
 
     async def hold() -> None:
-        async with database.reading():
+        async with hasty.reading():
+            held.release()
             await released.wait()
 
     holding = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
-    await asyncio.sleep(0.3)
+    for _ in holding:
+        await held.acquire()
     with pytest.raises(Unavailable, match="every connection to the database is taken"):
-        async with database.reading():
+        async with hasty.reading():
             pass
-    async with database.reading(patient=True) as unit:  # a job has connections of its own
+    async with hasty.reading(patient=True) as unit:  # a job has connections of its own
         assert await unit.audit.find_last_revision() == FIRST_REVISION
     released.set()
     await asyncio.gather(*holding)
