@@ -27,7 +27,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._limits = limits
         self._is_awaited = False  # a head that is not complete
         self._given_up: asyncio.TimerHandle | None = None  # when that one is; most are complete before it is set
-        self._begun = 0  # requests that have begun in what comes now
+        self.begun = 0  # requests that have begun in what comes now
         self._size = 0  # bytes that came of a head that is not complete
         self._taken = 0  # of these, what the parser has made of them: a head may come all at once
         self._is_too_large = False
@@ -45,12 +45,12 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self._is_awaited = True  # whatever comes now is the head of a request, or nothing that anybody waits for
-        is_head, self._begun = self._is_awaited, 0
+        is_head, self.begun = self._is_awaited, 0
         super().data_received(data)
         if self._is_awaited and not self.transport.is_closing():
             self._limit_wait()
             # All of it belongs to a head that is not complete; or only what has come behind others.
-            self._size += len(data) if is_head and self._begun <= 1 else self._taken
+            self._size += len(data) if is_head and self.begun <= 1 else self._taken
             if self._size > self._limits.max_head_bytes:
                 self._is_too_large = True
                 self.send_400_response("")
@@ -59,7 +59,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:  # it came together with one that is answered already
             self._unset_keepalive_if_required()
         super().on_message_begin()
-        self._begun += 1
+        self.begun += 1
         self._size = self._taken = 0
         self._has_head = False
         self._is_awaited = True

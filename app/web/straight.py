@@ -15,6 +15,7 @@ from app.web.routes import GRAPHQL
 from app.web.shortcut import Shortcut
 
 ADDRESS = GRAPHQL.encode()
+MOST_IN_A_ROW = 16  # that came on one line at once; the others are calls, between which everybody has a turn
 LAST_S = 0.5  # for who was let in while the server stops to ask: others of its clients are closed as soon as they rest
 
 
@@ -107,6 +108,8 @@ class StraightHttp(BoundedHttp):
     def _find_shortcut(self) -> Shortcut | None:
         """What may answer the request whose head is there; None: it is a call of the application."""
         if self._gateway is None or self.url != ADDRESS or self.expect_100_continue or self.flow.write_paused:
+            return None
+        if self.begun > MOST_IN_A_ROW:
             return None
         parser = self.parser
         if parser.get_method() != b"POST" or parser.should_upgrade() or not parser.should_keep_alive():

@@ -12,7 +12,7 @@ import pytest
 
 from app.settings import Limits, Settings
 from app.web.door import Gateway as Application
-from app.web.straight import StraightHttp
+from app.web.straight import MOST_IN_A_ROW, StraightHttp
 from tests.factories import Gateway
 from tests.sockets import PROMPTLY, serving
 from tests.web.test_heads import send
@@ -212,6 +212,12 @@ async def test_many_at_once_are_answered_in_their_order(line: Line, monkeypatch:
     counts = [one.count(b'"yes"') for one in told.split(b"HTTP/1.1 200 OK")[1:]]
     assert counts == [number % 7 if number % 5 else 0 for number in range(60)]
     assert 12 <= calls <= 60  # behind one that is waited for all are queued
+
+
+async def test_of_many_at_once_the_first_few_are_answered_in_a_row(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = line.spell(CHECK) * (MOST_IN_A_ROW + 5)
+
+    assert await compare(line, monkeypatch, [asked + line.spell(CHECK, "Connection: close")]) == 6
 
 
 async def test_one_that_says_no_more_is_answered(line: Line) -> None:
