@@ -284,8 +284,7 @@ class Database:
     ) -> AsyncIterator[ReadingUnit]:
         """A snapshot to read from; it ends without a trace."""
         begin = postgresql.begin_reading if self.is_postgresql else _begin_with_first_statement
-        engine = self.following_engine if follows else self._choose_engine(patient=patient)
-        async with self._begin(begin, engine) as (connection, _):
+        async with self._begin(begin, self._choose_engine(patient=patient, follows=follows)) as (connection, _):
             yield ReadingUnit(connection, catalog, known_at=known_at)
 
     @asynccontextmanager
@@ -384,8 +383,10 @@ class Database:
         for hear in self.on_undecided:
             hear()
 
-    def _choose_engine(self, *, patient: bool) -> AsyncEngine:
-        return self.patient_engine if patient else self.engine
+    def _choose_engine(self, *, patient: bool, follows: bool = False) -> AsyncEngine:
+        if patient and self.is_postgresql:
+            return self.patient_engine
+        return self.following_engine if follows else self.engine
 
     @asynccontextmanager
     async def _begin(

@@ -410,8 +410,7 @@ class Indexes:
         async with self._turn:
             asked_at, program, known = monotonic(), self._find_program(), self._latest
             snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
-            is_first = known is None
-            async with self._database.reading(program.catalog, patient=is_first, follows=not is_first) as unit:
+            async with self._database.reading(program.catalog, patient=known is None, follows=True) as unit:
                 mark = await unit.audit.find_mark()
                 if known is not None and known.program is program and known.mark == mark:
                     pass
