@@ -1,16 +1,10 @@
-"""What every test may ask for: a gateway over a database file of its own, and its parts."""
+"""How a run is set up and in which order it goes; what tests ask for is in `tests/fixtures.py`."""
 
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 
 import pytest
-from httpx._transports import default as httpx_transports
 
 # A run starts a hundred processes. Each would compile the program anew, and each worker all tests as well, where Python
 # is told to keep nothing that it compiled: a tenth of the whole run.
@@ -21,33 +15,31 @@ gc.disable()  # until all is loaded: nothing of that is garbage
 
 pytest.register_assert_rewrite("tests.factories")
 
-from app.services.context import Services  # noqa: E402  # the line above must come first
-from app.telemetry.requests import tell_finished  # noqa: E402
-from tests.factories import (  # noqa: E402
-    Clock,
-    Gateway,
-    Template,
-    executor,
-    fill_template,
-    make_template,
-    open_gateway,
-    stock,
-)
-from tests.sockets import serving  # noqa: E402
 
-# What clients trust is read once a process. It takes 27 ms a client, and so each time somebody looks whether a server
-# is up, which takes them from that server; all of this is plain HTTP.
-httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)
+def pytest_configure(config: pytest.Config) -> None:
+    """Loads the program where tests are run: workers begin only when whoever shares them out has been set up."""
+    if is_worker(config) or not getattr(config.option, "tx", None):
+        config.pluginmanager.import_plugin("tests.fixtures")
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """In a worker, which meets them anyhow, loads the models of SCIM from a thread.
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is given its tests by another one."""
+    return hasattr(config, "workerinput")
 
-    For each of them pydantic goes through the whole stack, and below a test that is deep: 1.5 seconds against 0.6.
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Has each of two workers begin with half of the long tests, so that none is left alone with one in the end.
+
+    A worker is given half of all tests in their order, and takes what the other has left once it is through.
     """
-    if hasattr(session.config, "workerinput"):
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(import_module, "app.web.scim.endpoint").result()
+    if not is_worker(config):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    first, second = long[::2], long[1::2]
+    half = max(0, len(items) // 2 - len(first))
+    items[:] = first + others[:half] + second + others[half:]
 
 
 def pytest_collection_finish() -> None:
@@ -55,66 +47,3 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-
-
-def pytest_runtest_teardown() -> None:
-    """What is still to be told of the requests of a test is not told in another one."""
-    tell_finished()
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """A migrated database with catalog and owner: made once a process, copied for every test."""
-    return make_template(tmp_path_factory.mktemp("template"))
-
-
-@pytest.fixture(scope="session")
-def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template with the small contact centre of `factories.stock` in it."""
-    return fill_template(template, tmp_path_factory.mktemp("stocked") / "template.db", stock)
-
-
-@pytest.fixture
-def unindexed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that are about reading the database, whether or not the others answer from an index."""
-    monkeypatch.setattr("tests.factories.INDEXED", False)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def shared_schema(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schema and its documents are shared by the tests of a process: building it takes longer than most of them."""
-    monkeypatch.setattr("app.web.routes.Executor", executor)
-
-
-@pytest.fixture
-async def gateway(template: Template, tmp_path: Path, clock: Clock, shared_schema: None) -> AsyncIterator[Gateway]:
-    """The application as the account owner `olga` sees it, who is alone in it."""
-    async with open_gateway(template, tmp_path / "gateway.db", clock) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def world(
-    stocked_template: Template, tmp_path: Path, clock: Clock, shared_schema: None
-) -> AsyncIterator[Gateway]:
-    """The application over a small contact centre: `factories.stock` says who is there."""
-    async with open_gateway(stocked_template, tmp_path / "world.db", clock) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def address(world: Gateway) -> AsyncIterator[str]:
-    """Host and port at which that contact centre is served, for what needs a network."""
-    async with serving(world.services) as address:
-        yield address
-
-
-@pytest.fixture
-def services(gateway: Gateway) -> Services:
-    """The services under the gateway."""
-    return gateway.services

@@ -587,6 +587,7 @@ def test_a_port_that_is_taken_is_told_to_a_person(run: Run) -> None:
     assert result.err == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another `--port`\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_serve_answers_over_the_database_of_the_settings(started: Any, database: Path, run: Run, workers: str) -> None:
     secret = run("token", "issue", "ana", "--label", "x").out.split()[3]

@@ -19,7 +19,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def template(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """As `tests/conftest.py` has it, over either."""
+    """As `tests/fixtures.py` has it, over either."""
     if engine == "postgresql":
         found: Template = request.getfixturevalue("postgres_template")
         return found
@@ -28,6 +28,6 @@ def template(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pyte
 
 @pytest.fixture(scope="session")
 def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """As `tests/conftest.py` has it, over either."""
+    """As `tests/fixtures.py` has it, over either."""
     path: Path = tmp_path_factory.mktemp("stocked") / "template.db"
     return fill_template(template, path, stock)

@@ -116,6 +116,7 @@ def accepted(story: Story) -> Iterator[Sides]:
 # ---------------------------------------------------------------------- the laws of what is accepted
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(5))  # 500 stories in all, 10,000 deep: parts are shared out to processors
 @pytest.mark.parametrize(
     "count", [pytest.param(100, id="default"), pytest.param(2_000, id="deep", marks=pytest.mark.deep)]
@@ -484,6 +485,7 @@ def is_plain_change(sides: Sides, change: Change) -> bool:
 # ---------------------------------------------------------------------- the stories themselves
 
 
+@pytest.mark.long
 def test_random_stories_are_rich() -> None:
     """What the laws are worth: of what is tried, of every kind, a good share is accepted and a good share refused.
 

@@ -8,6 +8,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import pytest
+
 from app.domain.compiled import compile_catalog
 from app.domain.holders import AnyRow, ContractId, User, UserId, UserStatus
 from app.domain.kinds import Kinds
@@ -69,6 +71,7 @@ def standings_of(case: Case, told: Told) -> Standings:
     return Standings(compile_catalog(case.catalog), directory, told.read)
 
 
+@pytest.mark.long
 @on_random_worlds(1000)
 def test_standings_answer_as_the_oracle_does_at_any_moment(case: Case, pick: int) -> None:
     told, world = Told(case.world), case.world
@@ -256,6 +259,7 @@ def test_levels_are_kept_for_a_few_contracts_and_for_none() -> None:
     assert {one: standings.rank(profile, one, case.at) for one in many} == levels
 
 
+@pytest.mark.long
 @on_random_worlds(300)
 def test_what_is_known_by_number_is_what_the_oracle_says_at_any_moment(case: Case, pick: int) -> None:
     told, world, rnd = Told(case.world), case.world, random.Random(pick)

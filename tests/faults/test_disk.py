@@ -73,6 +73,7 @@ async def faulty(replica: Replica, call: str, fault: str) -> AsyncIterator[None]
 # ---------------------------------------------------------------------- F3, F4: fsync fails
 
 
+@pytest.mark.long
 @TRACED
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.deep)])
 async def test_f3_a_commit_that_cannot_be_made_durable_is_unknown_and_ends_the_server(

@@ -297,6 +297,7 @@ def _reach(kind: GraphQLNamedType | None, found: set[str]) -> set[str]:
     return found
 
 
+@pytest.mark.long
 async def test_who_may_see_nothing_sees_themselves_alone(two: Gateway, walked: dict[str, Answers]) -> None:
     answers = walked["nora"]
 

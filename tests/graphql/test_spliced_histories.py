@@ -60,6 +60,7 @@ class GraphqlCore(Executor):
         return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [pytest.param(3, id="default"), pytest.param(60, id="deep", marks=pytest.mark.deep)])
 async def test_what_is_kept_is_what_graphql_core_answers_from_the_database(
     stocked_template: Template, tmp_path: Path, count: int

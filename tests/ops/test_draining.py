@@ -99,6 +99,7 @@ async def restart_under_load(
         assert template.token not in replica.log.read_text()
 
 
+@pytest.mark.long
 async def test_f24_a_process_that_is_told_to_stop_under_load_fails_no_call(
     stocked_template: Template, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Everything here is over PostgreSQL: the fixtures of `tests/conftest.py` with a database in the place of a file."""
+"""Everything here is over PostgreSQL: the fixtures of `tests/fixtures.py` with a database in the place of a file."""
 
 from pathlib import Path
 

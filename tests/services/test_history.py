@@ -343,6 +343,7 @@ async def make_history(template: Template, folder: Path, seed: int) -> History:
     return history
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "histories", [pytest.param(10, id="default"), pytest.param(200, id="deep", marks=pytest.mark.deep)]
 )

@@ -41,6 +41,7 @@ from tests.services.test_history import PEOPLE, STEPS, History, Question, begin_
 MENU, EXPORT = "desk.reports.menu", "desk.reports.export"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "count", [pytest.param(10, id="default"), pytest.param(100, id="deep", marks=pytest.mark.deep)]
 )

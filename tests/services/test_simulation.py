@@ -480,6 +480,7 @@ class Dice(Choices):
         return self._random.randrange(count)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "worlds", [pytest.param(range(25), id="default"), pytest.param(range(50, 550), id="deep", marks=pytest.mark.deep)]
 )

@@ -33,6 +33,7 @@ def feed_of(source: str, round_: int) -> bytes:
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rounds", [pytest.param(20, id="default"), pytest.param(200, id="deep", marks=pytest.mark.deep)]
 )

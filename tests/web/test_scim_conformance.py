@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
+
 from tests.factories import Gateway
 
 KNOWN = {
@@ -23,6 +25,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.long
 async def test_scim2_tester_finds_nothing_but_what_we_do_on_purpose(world: Gateway) -> None:
     from scim2_client.engines.wsgi import WSGISCIMClient  # takes a second, of every process that collects the tests
     from scim2_tester import check_server

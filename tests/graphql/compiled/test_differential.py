@@ -124,6 +124,7 @@ async def judge_many(count: int, *, only_data: bool = False) -> dict[str, int]:
     return judge.seen
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("called_off")
 @pytest.mark.parametrize("count", [2_000, pytest.param(DEEP_DOCUMENTS, marks=pytest.mark.deep)])
 def test_plans_and_graphql_core_answer_the_same(count: int, record_property: Callable[[str, object], None]) -> None:

@@ -91,6 +91,7 @@ async def answer(services: Services, caller: Caller, by: Executor, document: str
     return OF_THE_MOMENT.sub("", json.dumps(orjson.loads(orjson.dumps(found))))  # what is spliced in, read again
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("with_index", [True, False])
 def test_every_question_of_every_caller_is_answered_the_same(with_index: bool, tmp_path: Path) -> None:
     refused = asyncio.run(ask_everything(tmp_path, with_index=with_index))

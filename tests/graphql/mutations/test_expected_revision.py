@@ -62,6 +62,7 @@ async def test_an_older_one_is_fresh_while_what_it_is_about_is_untouched(field: 
     assert (await fresh(world, field, given, expected=await pass_by(world)))["changes"]
 
 
+@pytest.mark.long
 @each_of("field", CHANGING)
 async def test_an_older_one_is_stale_once_what_it_is_about_was_touched(field: str, world: Gateway) -> None:
     """A8: one of two editors of the same revision is told so."""
