@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from time import monotonic
 
-PACES = 16  # between turns given back of late: one that hangs, or a few that end together, say nothing of the rest
-LEAST_PACES = 8  # of them, before anybody is told no by what they say
+PACES = 16  # between turns given back of late
+SLOWEST = 2  # of them, left out: a turn that hangs, or a pause of the disk, says nothing of the rest
+LEAST_PACES = 8  # before anybody is told no by what they say
 
 
 class TooBusy(Exception):
@@ -134,7 +135,8 @@ class Turns:
         for other, queued in self._queued.items():
             if other != key:
                 ahead += min(queued, max(0, self.most_of_one - self._taken.get(other, 0)))
-        return (ahead + 1) * sorted(self._paces)[len(self._paces) // 2]
+        usual = sorted(self._paces)[:-SLOWEST]
+        return (ahead + 1) * sum(usual) / len(usual)
 
     def _note_pace(self) -> None:
         now = self._clock()
