@@ -68,7 +68,7 @@ def splice_rights(
         arguments.get("system"), _freeze(arguments.get("nodes")), _freeze(arguments.get("states"))
     )  # fmt: skip
     asked = (standing, choice, key)
-    kept = index.answers.find(asked)
+    kept = index.answers.get(asked)
     if kept is not None:
         return orjson.Fragment(kept)
 

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import Generic, NamedTuple, TypeVar
 
 from app.domain.holders import ContractId
+from app.domain.rooms import Room
 
 MOST_BYTES = 32 * 1024 * 1024  # of what is kept, by everybody whom a worker serves: some 60,000 people in a list
 MOST_KEYS = 64  # selections: each is looked through whenever somebody has changed
@@ -59,24 +60,11 @@ class Shown:
         return following
 
 
-class Answers:
+class Answers(Room[Hashable, bytes]):
     """Whole answers, by all that they hang on. When there are too many all are dropped."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, bytes] = {}
-        self._size = 0
-
-    def find(self, key: Hashable) -> bytes | None:
-        """What is kept under a key."""
-        return self._kept.get(key)
-
-    def keep(self, key: Hashable, text: bytes) -> None:
-        """Keeps an answer."""
-        if self._size + len(text) + PLACE > MOST_ANSWERS:
-            self._kept, self._size = {}, 0
-        former = self._kept.get(key)
-        self._size += len(text) + PLACE - (0 if former is None else len(former) + PLACE)
-        self._kept[key] = text
+        super().__init__(MOST_ANSWERS, lambda text: len(text) + PLACE)
 
 
 class Tables(Generic[V]):
@@ -99,8 +87,10 @@ class Tables(Generic[V]):
             self._kept, self._number = {}, 0
         known = self._kept.setdefault(key, [{} for _ in wanted])
         for place, piece in pieces.items():
-            known[place][wanted[place]] = piece
-        self._number += len(pieces)
+            at_place = known[place]
+            before = len(at_place)
+            at_place[wanted[place]] = piece
+            self._number += len(at_place) - before
 
 
 def _measure(piece: Piece) -> int:

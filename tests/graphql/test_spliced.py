@@ -30,14 +30,13 @@ async def indexed(world: Gateway) -> Gateway:
 def shown(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many answers were `kept` already, and how many `new`; what is not spliced in is neither."""
     counted: Counter[str] = Counter()
-    find = Answers.find
 
     def count(self: Answers, key: Any) -> bytes | None:
-        found = find(self, key)
+        found = dict.get(self, key)
         counted["new" if found is None else "kept"] += 1
         return found
 
-    monkeypatch.setattr(Answers, "find", count)
+    monkeypatch.setattr(Answers, "get", count)
     return counted
 
 
