@@ -121,7 +121,7 @@ def splice_people(
     """
     operation, known = info.context, page.known
     index = operation.find_index()
-    if index is None or known is None or key is None or not is_within(key):
+    if index is None or known is None or key is None or not is_of_edge(key):
         return None
     view = index.view(operation.caller.user, operation.now)
     if view is None or not view.sees_people_in(None):
@@ -170,7 +170,7 @@ def is_pure(key: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def is_within(key: str) -> bool:
+def is_of_edge(key: str) -> bool:
     """Whether a selection of an edge shows nothing but what stands in `EDGE`."""
     if "(" in key:
         return False

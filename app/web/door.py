@@ -10,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.web.lifecycle import Lifecycle
 from app.web.middleware import Observation
@@ -26,8 +26,7 @@ class Gateway(Starlette):
         self.state.lifecycle = lifecycle
         self.lifecycle = lifecycle
         self.shortcut: Shortcut | None = None
-        """What answers usual questions, for whoever has one in hand before it was made a call of the application."""
-        self._door: ASGIApp | None = None
+        """What answers usual questions, here and for whoever has one in hand before it is a call of the application."""
         self.add_routes(routes)
 
     def add_routes(self, routes: Sequence[BaseRoute]) -> None:
@@ -36,16 +35,16 @@ class Gateway(Starlette):
         for route in routes:
             if isinstance(route, Route) and isinstance(route.endpoint, GraphQLEndpoint):
                 observed = Observation(route.endpoint, self.lifecycle)
-                self._door = self.shortcut = Shortcut(route.endpoint, self.lifecycle, observed)
+                self.shortcut = Shortcut(route.endpoint, self.lifecycle, observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (
-            self._door is not None
+            self.shortcut is not None
             and scope["type"] == "http"
             and scope["path"] == GRAPHQL
             and scope["method"] == "POST"
             and not scope.get("root_path")
         ):
-            await self._door(scope, receive, send)
+            await self.shortcut(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

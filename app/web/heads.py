@@ -39,7 +39,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._limit_wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._have_head()
+        self._end_wait()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,11 +84,11 @@ class BoundedHttp(HttpToolsProtocol):
     def have_head(self) -> None:
         """Takes note that the head of a request is complete: nothing is added to it."""
         self._has_head = True
-        self._have_head()
+        self._end_wait()
 
     def send_400_response(self, msg: str) -> None:
         """Says why a head is not taken, and ends the connection."""
-        self._have_head()
+        self._end_wait()
         if not self._is_too_large:
             return super().send_400_response(msg)
         self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
@@ -103,7 +103,8 @@ class BoundedHttp(HttpToolsProtocol):
         """Seconds for a head to come, be it the first or the next one."""
         return self._limits.head_timeout_s
 
-    def _have_head(self) -> None:
+    def _end_wait(self) -> None:
+        """No head is awaited any more."""
         self._is_awaited = False
         if self._given_up is not None:
             self._given_up.cancel()

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.holders import Grant, UserId
 from app.domain.values import Switch
-from app.graphql.spliced import PURE, is_pure, is_within
+from app.graphql.spliced import PURE, is_of_edge, is_pure
 from app.services.shown import Answers
 from tests.factories import Gateway, count_statements
 
@@ -243,10 +243,10 @@ async def test_a_page_is_shown_whole_to_nobody_who_sees_a_part(indexed: Gateway)
 
 
 def test_only_selections_that_show_people_alone_are_kept() -> None:
-    assert is_within("cursor node{id ...User{roles{role{key } } } teams{t:team{key archived } supervisor } } ")
-    assert not is_within("node{roles{contract{number } } } ")
-    assert not is_within("node{teams{team{roles{role{key } } } } } "), "what a team has is no row of the person"
-    assert not is_within("node{teams{user{userName } } } ")
-    assert not is_within("node{userName:grants{id } } "), "an alias may be called anything"
-    assert not is_within('node{effectiveRights(system: "desk"){state } } ')
-    assert not is_within("node{contracts{contract{number } } } ")
+    assert is_of_edge("cursor node{id ...User{roles{role{key } } } teams{t:team{key archived } supervisor } } ")
+    assert not is_of_edge("node{roles{contract{number } } } ")
+    assert not is_of_edge("node{teams{team{roles{role{key } } } } } "), "what a team has is no row of the person"
+    assert not is_of_edge("node{teams{user{userName } } } ")
+    assert not is_of_edge("node{userName:grants{id } } "), "an alias may be called anything"
+    assert not is_of_edge('node{effectiveRights(system: "desk"){state } } ')
+    assert not is_of_edge("node{contracts{contract{number } } } ")

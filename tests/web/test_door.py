@@ -71,8 +71,8 @@ class Ways:
     @classmethod
     def of(cls, world: Gateway) -> "Ways":
         ways = cls(*(create_app(world.services, Settings(limits=LIMITS)) for _ in range(2)))  # type: ignore[arg-type]
-        assert ways.short._door is not None
-        ways.long._door = None
+        assert ways.short.shortcut is not None
+        ways.long.shortcut = None
         return ways
 
     async def ask(self, posted: Posted, pieces: int = 1) -> Told:
@@ -328,7 +328,7 @@ async def test_what_is_not_a_post_to_the_address_goes_the_long_way(
     async def take(scope: Any, _receive: Any, _send: Any) -> None:
         taken.append(scope["path"])
 
-    monkeypatch.setattr(app, "_door", take)
+    monkeypatch.setattr(app, "shortcut", take)
     for path in ("/graphql/", "/graphql/x", "//graphql", "/GraphQL", "/", "/scim/v2/Users", "/sync/hr"):
         await send(app, Posted(b"{}", (), path))
     transport = httpx.ASGITransport(app=app)
@@ -346,9 +346,9 @@ def test_there_is_one_endpoint(world: Gateway) -> None:
     assert isinstance(app, Application)
     (route,) = [one for one in app.routes if isinstance(one, Route) and one.path == doors.GRAPHQL]
 
-    assert isinstance(app._door, Shortcut)
-    assert app._door.endpoint is route.endpoint
-    assert app._door.otherwise.app is route.endpoint  # type: ignore[attr-defined]  # of an `Observation`
+    assert isinstance(app.shortcut, Shortcut)
+    assert app.shortcut.endpoint is route.endpoint
+    assert app.shortcut.otherwise.app is route.endpoint  # type: ignore[attr-defined]  # of an `Observation`
 
 
 # ---------------------------------------------------------------------- one look for what has come together

@@ -62,7 +62,7 @@ async def counted(world: Gateway) -> Counted:
 
 
 def count_others(counted: Counted) -> None:
-    shortcut = counted.ways.short._door
+    shortcut = counted.ways.short.shortcut
     assert isinstance(shortcut, Shortcut)
     inner = shortcut.otherwise
 
@@ -307,7 +307,7 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
 
 async def test_what_is_answered_at_once_needs_no_place(world: Gateway, counted: Counted) -> None:
     """Those who have to wait would else hold up all others, and these one another, for as long as they come."""
-    shortcut = counted.ways.short._door
+    shortcut = counted.ways.short.shortcut
     assert isinstance(shortcut, Shortcut)
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
     planned = post(world, {"query": '{ user(ref: {userName: "ana"}) { userName effectiveRights { state } } }'})
@@ -330,7 +330,7 @@ async def test_questions_are_answered_by_a_look_that_is_later_than_all_of_them(
     world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the endpoint has found may be from before a request was sent: that is read in the poll before its turn."""
-    shortcut = counted.ways.short._door
+    shortcut = counted.ways.short.shortcut
     assert isinstance(shortcut, Shortcut)
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
     _, was_short = await counted.ask_known(asked)
@@ -358,7 +358,7 @@ async def test_questions_are_answered_by_a_look_that_is_later_than_all_of_them(
 
 async def test_others_have_a_turn_between_many_questions(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that fails takes nobody's answer."""
-    shortcut = counted.ways.short._door
+    shortcut = counted.ways.short.shortcut
     assert isinstance(shortcut, Shortcut)
     order: list[int | str] = []
     failed: list[object] = []
