@@ -55,8 +55,8 @@ class Operation:
 
     With `may_index` it is answered from the index as far as that goes: from `index`, where somebody has looked already
     since the operation was asked for, and never from one before `min_revision`. What the index does not have is read
-    from a snapshot of the same revision. Where there is a later one by then, `has_moved` is set, every answer so far is
-    void, and the operation is to be answered anew without.
+    from a snapshot of the same state. Where that is another by then (a later one, or of a database that was set back),
+    `has_moved` is set, every answer so far is void, and the operation is to be answered anew without.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Operation:
 
     async def _open(self) -> Reading:
         reading = await self._stack.enter_async_context(self.services.reading(self.caller, now=self.now))
-        if self._index is not None and self._index.revision != reading.revision:
+        if self._index is not None and self._index.mark != reading.mark:
             self.has_moved = True
             raise Moved
         await reading.load_world()

@@ -1,13 +1,16 @@
 """The snapshot of an operation: opened once, closed whatever becomes of the fields that asked for it."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.domain.callers import Caller
 from app.domain.holders import UserId
-from app.graphql.context import CalledOff, Operation
+from app.graphql.context import CalledOff, Moved, Operation
 from app.services.callers import authenticate
 from tests.factories import Gateway
 
@@ -74,3 +77,41 @@ async def test_closing_that_is_called_off_again_and_again_closes_all_the_same(wo
         await closing
 
     assert world.services.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_a_database_that_was_set_back_and_went_another_way_is_no_snapshot_for_an_index(
+    world: Gateway, tmp_path: Path
+) -> None:
+    """It is of the same revision, and not of the same history: the number alone does not tell."""
+    before, one, other = tmp_path / "before.db", tmp_path / "one.db", tmp_path / "other.db"
+    copy_pages(world.path, before)
+    await world.create_users("dora")
+    copy_pages(world.path, one)
+    copy_pages(before, world.path)
+    await world.create_users("emil")
+    copy_pages(world.path, other)
+    copy_pages(one, world.path)
+    await world.services.index.start()
+
+    for there, is_same in ((one, True), (other, False)):
+        copy_pages(one, world.path)
+        operation = Operation(world.services, Caller(user=UserId(world.owner), user_name="olga"), may_index=True)
+        index = operation.find_index()
+        assert index is not None
+        copy_pages(there, world.path)
+        if is_same:
+            assert (await operation.read()).mark == index.mark
+        else:
+            with pytest.raises(Moved):
+                await operation.read()
+        assert operation.has_moved is not is_same
+        await operation.end()
+        assert count_taken(world) == 0
+    async with world.services.reading() as reading:
+        assert reading.revision == index.revision
+
+
+def copy_pages(source: Path, target: Path) -> None:
+    """Puts what is in a file into another, as restoring a backup does: the file stays the same one."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
