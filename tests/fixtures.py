@@ -5,10 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from httpx._transports import default as httpx_transports
 
+from app.db import engine
 from app.services.context import Services
 from app.telemetry.requests import tell_finished
 from tests.factories import (
@@ -26,6 +28,19 @@ from tests.sockets import serving
 # What clients trust is read once a process. It takes 27 ms a client, and so each time somebody looks whether a server
 # is up, which takes them from that server; all of this is plain HTTP.
 httpx_transports.create_ssl_context = cache(httpx_transports.create_ssl_context)
+
+SET_PRAGMAS = engine._set_pragmas  # as the program has it
+
+
+def _set_pragmas(connection: Any) -> None:
+    """Nobody waits for the disk: it is for when the power fails, and that is tried in processes of their own."""
+    SET_PRAGMAS(connection)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
+
+
+engine._set_pragmas = _set_pragmas
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -59,6 +74,12 @@ def stocked_template(template: Template, tmp_path_factory: pytest.TempPathFactor
 def unindexed(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that are about reading the database, whether or not the others answer from an index."""
     monkeypatch.setattr("tests.factories.INDEXED", False)
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are about what SQLite is told."""
+    monkeypatch.setattr(engine, "_set_pragmas", SET_PRAGMAS)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.factories import Gateway, each_of
 ENGINES = ("sqlite",)
 
 
+@pytest.mark.usefixtures("durable")
 @each_of(
     ("pragma", "value"),
     [
