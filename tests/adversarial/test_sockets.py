@@ -19,9 +19,10 @@ from websockets.typing import Subprotocol
 from tests.adversarial.judging import find_leaks
 from tests.adversarial.server import DemoServer
 from tests.adversarial.test_wire import PATIENCE_S, check_that_others_are_served
-from tests.sockets import SUBPROTOCOL
+from tests.sockets import QUIET_S, SUBPROTOCOL
 
 HELLO = {"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}}
+PONG = '{"type":"pong"}'
 CHANGES = "subscription { changes { revision } }"
 FATAL = {1006, 1011}  # closed without a word, or because something failed inside
 FEW = 600  # messages that are read at most
@@ -104,12 +105,13 @@ def send_all(connection: ClientConnection, messages: Iterator[Any]) -> None:
 
 
 def hear(connection: ClientConnection) -> list[str]:
-    """What is answered, until it is quiet."""
+    """What is answered, until a ping that comes last is and it is quiet."""
     heard: list[str] = []
+    send_all(connection, iter([{"type": "ping"}]))
     with suppress(ConnectionClosed, TimeoutError):
         while len(heard) < FEW:
-            heard.append(str(connection.recv(0.2)))
-    return heard
+            heard.append(str(connection.recv(QUIET_S if PONG in heard else PATIENCE_S)))
+    return [message for message in heard if message != PONG]
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -191,7 +193,7 @@ def test_a_hostile_frame_is_no_accident(name: str, demo: DemoServer) -> None:
         assert told.startswith(b"HTTP/1.1 101")
         with suppress(ConnectionError):
             connection.sendall(FRAMES[name]())
-            connection.settimeout(0.3)
+            connection.settimeout(QUIET_S)
             with suppress(TimeoutError):
                 while part := connection.recv(65536):
                     told += part
