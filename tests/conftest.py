@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -31,13 +33,19 @@ def is_worker(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Has each of two workers begin with half of the long tests, so that none is left alone with one in the end.
 
-    A worker is given half of all tests in their order, and takes what the other has left once it is through.
+    A worker is given half of all tests in their order, and takes what the other has left once it is through. Those of
+    a module stay together: what they share is made once.
     """
     if not is_worker(config):
         return
-    long = [item for item in items if item.get_closest_marker("long")]
-    others = [item for item in items if not item.get_closest_marker("long")]
-    first, second = long[::2], long[1::2]
+    long: dict[Path, list[pytest.Item]] = {}
+    others = []
+    for item in items:
+        if item.get_closest_marker("long"):
+            long.setdefault(item.path, []).append(item)
+        else:
+            others.append(item)
+    first, second = (list(chain.from_iterable(list(long.values())[start::2])) for start in (0, 1))
     half = max(0, len(items) // 2 - len(first))
     items[:] = first + others[:half] + second + others[half:]
 

@@ -34,6 +34,7 @@ UNBOUNDED = Limits(  # a walk asks for many things at once, which no client does
     max_root_fields=10**6, max_fields=10**6, max_aliases=10**6, max_tokens=10**6, max_document_bytes=10**7,
     max_cost=10**9, caller_refill=10**9,
 )  # fmt: skip
+pytestmark = pytest.mark.long
 SCHEMA: GraphQLSchema = build_schema()._schema
 SECRET = re.compile(r"beta|\b4242\b")  # the words of whatever is of C-B-beta, and its credit
 ECHO = re.compile(r"there is no (user|contract) `[^`]*`")  # what was asked for, given back
@@ -297,7 +298,6 @@ def _reach(kind: GraphQLNamedType | None, found: set[str]) -> set[str]:
     return found
 
 
-@pytest.mark.long
 async def test_who_may_see_nothing_sees_themselves_alone(two: Gateway, walked: dict[str, Answers]) -> None:
     answers = walked["nora"]
 
