@@ -46,16 +46,33 @@ class Names:
 
     @staticmethod
     def of(texts: Sequence[str | None]) -> "Names":
-        known = ["" if text is None else text for text in texts]
-        packed = encode("".join(known))
-        lengths = map(len, known if packed.isascii() else map(encode, known))
-        return Names(packed, array("Q", accumulate(lengths, initial=0)))
+        packing = Packing()
+        packing.add(texts)
+        return packing.finish()
 
     def __len__(self) -> int:
         return len(self.ends) - 1
 
     def __getitem__(self, number: int) -> bytes:
         return self.packed[self.ends[number] : self.ends[number + 1]]
+
+
+class Packing:
+    """Names as they are put together, some at a time."""
+
+    def __init__(self) -> None:
+        self._packed: list[bytes] = []
+        self._ends = array("Q", [0])
+
+    def add(self, texts: Iterable[str | None]) -> None:
+        known = ["" if text is None else text for text in texts]
+        packed = encode("".join(known))
+        lengths = map(len, known if packed.isascii() else map(encode, known))
+        self._packed.append(packed)
+        self._ends.extend(accumulate(lengths, initial=self._ends.pop()))
+
+    def finish(self) -> Names:
+        return Names(b"".join(self._packed), self._ends)
 
 
 class Everybody:

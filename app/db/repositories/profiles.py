@@ -5,37 +5,59 @@ are kept as the driver gives them; only of a profile that somebody asks about ar
 """
 
 import asyncio
+import gc
 import json
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from array import array
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, Text, case, cast, func, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    true,
+)
 
 from app.db import tables
 from app.db.mapping import TABLE_OF, columns_of, read_records
 from app.db.repositories.reading import Reader
-from app.db.repositories.worlds import PEOPLE, is_kind, pausing_collection
+from app.db.repositories.worlds import PEOPLE, pausing_collection
 from app.domain.catalog import Catalog
-from app.domain.holders import User, UserId, UserStatus
+from app.domain.holders import Assignment, User, UserId, UserStatus
 from app.domain.ids import PREFIX_OF
-from app.domain.people import Everybody, Person
+from app.domain.people import Everybody, Packing, Person
 from app.domain.profiles import INACTIVE, OWNER, Profile, Rows
 from app.domain.world import World
 
 T = TypeVar("T")
 IN_A_BLOCK = 16_000  # people who are read together: two megabytes of text, taken in beside the event loop
 ROW, LINE = "\x1e", "\n"  # between the rows of a person, and between people: neither ids nor JSON have these
-Block = tuple[Any, ...]  # the last person of those who are in it, and texts
+Block = tuple[Any, ...]  # the last of those who are in it, then what is said of them
+Lines = Sequence[Any]  # people who have rows of a kind, and for each of them these rows; None where there are none
+AFTER: BindParameter[str] = bindparam("after", type_=Text)  # the last text of the block before
+LAST: BindParameter[str] = bindparam("last", type_=Text)  # the last person of this one
+SPARSE = 16  # rows to a person, most of them former versions, beyond which an array of them is mostly empty
 USERS = tables.table_of(tables.UserRow)
 _UNSAID = {"id", "source", "reason", "actor", "created_at", "created_revision", "holder", "user"}
 _KINDS = tuple((kind, holder) for kind, holder in PEOPLE if kind is not User)
 _SAID = {kind: tuple(name for name in columns_of(kind) if name not in _UNSAID) for kind, _ in _KINDS}
 _MIGRATIONS = sorted(path.name for path in (Path(__file__).parents[1] / "migrations" / "versions").glob("0*.py"))
 SHAPE = repr([[(kind.__name__, _SAID[kind]) for kind, _ in _KINDS], _MIGRATIONS[-1]])  # what signatures are read by
+_ALONE: Mapping[type, str] = {Assignment: "role"}  # an id: where nothing else is said it stands for the row
 _IS_SELF = -1  # in place of a kind: whoever has it is the owner of contracts, and known by who they are
 _FLAGS: dict[str, Profile] = {
     f"{status}{owner}": ((OWNER if owner else 0) | (0 if status is UserStatus.ACTIVE else INACTIVE),)
@@ -97,74 +119,96 @@ class Profiles:
         """These people, as many as may be listed. `owners` are those whom contracts name."""
         if not users:
             return []
-        listed, gathering = sorted(users), _Gathering(signatures, owners)
-        for block in await self._read_people(USERS.c.id.in_(listed), None):
-            gathering.add_people(*block)
-        for place in range(len(_KINDS)):
-            for block in await self._read_rows(place, _person_of(place).in_(listed), None):
-                gathering.add_rows(place, *block)
-        return gathering.list_people()
+        listed = sorted(users)
+        names = [USERS.c[name] for name in ("id", "user_name", "external_id")]
+        live = self.reader.known(USERS) & USERS.c.id.in_(listed)
+        found: Sequence[Any] = await self.reader.tuples(select(*names, _flags()).where(live))
+        rows: list[Lines] = []
+        for place in range(len(_KINDS)):  # each by itself: there are only so many people that a statement may list
+            rows += await self.reader.tuples(select(self._lines_of(place, _person_of(place).in_(listed))))
+        making = _Making(signatures, owners)
+        profiles = making.make_profiles([row[0] for row in found], [row[3] for row in found], rows)
+        return [Person(UserId(row[0]), row[1], row[2], profile) for row, profile in zip(found, profiles, strict=True)]
 
     async def load_everybody(self, signatures: Signatures, owners: Collection[str]) -> Everybody:
-        """Everybody there is. What was read is taken in while the next is read; others have a turn all the while."""
-        gathering = _Gathering(signatures, owners)
+        """Everybody there is. What was read is taken in while the next is read; others have a turn all the while.
+
+        Names are read in their order, out of their indexes alone; then people in the order of their ids, as their rows
+        are. So little is looked up here and there, in a table or by one of a million keys.
+        """
+        naming = _Naming()
         with pausing_collection():
-            async with aclosing(_read_ahead(self._read_everybody())) as blocks:
-                async for place, block in blocks:
-                    await asyncio.to_thread(gathering.add, place, block)
+            await _take_in(self._read_blocks(self._names(USERS.c.user_name), ""), naming.add)
+            gathering = await asyncio.to_thread(_Gathering, naming, _Making(signatures, owners))
+            await _take_in(self._read_people(), gathering.add_people)
+            await _take_in(self._read_blocks(self._names(USERS.c.external_id), ""), gathering.add_external_ids)
             return await asyncio.to_thread(gathering.pack)
 
-    async def _read_everybody(self) -> AsyncGenerator[tuple[int | None, Block], None]:
-        """Blocks of people, and then of the rows of each kind, by the place of the kind."""
-        for place in (None, *range(len(_KINDS))):
-            last: str | None = None
-            while True:
-                if place is None:
-                    is_next = true() if last is None else USERS.c.user_name > last
-                    found = await self._read_people(is_next, IN_A_BLOCK)
-                else:
-                    person = _person_of(place)
-                    is_next = is_kind(person, User)
-                    if last is not None:  # one bound below, or the database may begin at the other one each time
-                        is_next = (person > last) & (person < f"{PREFIX_OF[User]}`")
-                    found = await self._read_rows(place, is_next, IN_A_BLOCK)
-                if not found:
-                    break
-                last = found[0][0]
-                yield place, found[0]
+    async def _read_people(self) -> AsyncGenerator[Block, None]:
+        """Blocks of people in the order of their ids, each with all their rows."""
+        after, rows = f"{PREFIX_OF[User]}_", self._rows()
+        async for block in self._read_blocks(self._people(), after):
+            (row,) = await self.reader.tuples(rows, {"after": after, "last": block[0]})
+            yield *block, list(zip(row[::2], row[1::2], strict=True))
+            after = block[0]
 
-    async def _read_people(self, condition: ColumnElement[bool], most: int | None) -> Sequence[Block]:
-        """One block of live people, in the order of their user names: the last of these, then what `add_people` takes.
+    async def _read_blocks(self, statement: Select[Any], after: str) -> AsyncGenerator[Block, None]:
+        """What a statement gives of those who come after a text, then of those after the last of these, and so on."""
+        while True:
+            (block,) = await self.reader.tuples(statement, {"after": after})
+            if block[0] is None:
+                return
+            after = block[0]
+            yield tuple(block)
 
-        Nothing where there is nobody.
-        """
-        live = self.reader.known(USERS) & condition
-        names = [USERS.c[name] for name in ("id", "user_name", "external_id", "status", "is_owner")]
-        of = select(*names).where(live).order_by(USERS.c.user_name).limit(most).subquery()
-        flags = of.c.status + case((of.c.is_owner, "1"), else_="0")
-        return await self._read_block(
-            func.max(of.c.user_name), func.aggregate_strings(of.c.id, LINE), self._list(of.c.user_name),
-            self._list(of.c.external_id), func.aggregate_strings(flags, LINE),
+    def _names(self, name: ColumnElement[Any]) -> Select[Any]:
+        """A block of names of live people in their order, and the rows that have them."""
+        live = self.reader.known(USERS) & (name > AFTER)
+        of = select(name.label("name"), USERS.c.row_id).where(live).order_by(name).limit(IN_A_BLOCK).subquery()
+        return select(func.max(of.c.name), self._list(of.c.name), self._list(of.c.row_id))
+
+    def _people(self) -> Select[Any]:
+        """A block of live people in the order of their ids: ids, rows and flags."""
+        person = USERS.c.id
+        live = self.reader.known(USERS) & (person > AFTER)
+        of = select(person, USERS.c.row_id, _flags()).where(live).order_by(person).limit(IN_A_BLOCK).subquery()
+        return select(
+            func.max(of.c.id), func.aggregate_strings(of.c.id, LINE), self._list(of.c.row_id),
+            func.aggregate_strings(of.c.flags, LINE),
         )  # fmt: skip
 
-    async def _read_rows(self, place: int, condition: ColumnElement[bool], most: int | None) -> Sequence[Block]:
-        """One block of live rows of a kind: the last person in it, then what `add_rows` takes."""
-        table, person = _table_of(place), _person_of(place)
-        said: ColumnElement[Any] = self._tuple([table.c[name] for name in _SAID[_KINDS[place][0]]])
+    def _rows(self) -> Select[Any]:
+        """What the people of a block have, the lines of all kinds in one row: whoever reads waits once for a turn."""
+        kinds = [
+            self._lines_of(place, (_person_of(place) > AFTER) & (_person_of(place) <= LAST))
+            for place in range(len(_KINDS))
+        ]
+        joined: FromClause = kinds[0]
+        for lines in kinds[1:]:
+            joined = joined.join(lines, true())
+        return select(*(column for lines in kinds for column in lines.c)).select_from(joined)
+
+    def _lines_of(self, place: int, condition: ColumnElement[bool]) -> Subquery:
+        """The live rows of a kind, together: people, and in the same line of another text what each of them has."""
+        person = _person_of(place)
         of = (
-            select(person.label("person"), func.aggregate_strings(said, ROW).label("said"))
-            .where(self.reader.known(table), condition).group_by(person).order_by(person).limit(most).subquery()
+            select(person.label("person"), func.aggregate_strings(self._said(place), ROW).label("said"))
+            .where(self.reader.known(_table_of(place)), condition).group_by(person).subquery()
         )  # fmt: skip
-        return await self._read_block(
-            func.max(of.c.person), func.aggregate_strings(of.c.person, LINE), func.aggregate_strings(of.c.said, LINE)
-        )
+        people, said = func.aggregate_strings(of.c.person, LINE), func.aggregate_strings(of.c.said, LINE)
+        return select(people.label("people"), said.label("said")).subquery()
 
-    async def _read_block(self, *columns: ColumnElement[Any]) -> Sequence[Block]:
-        return [tuple(row) for row in await self.reader.tuples(select(*columns)) if row[0] is not None]
-
-    def _tuple(self, columns: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
-        """Columns of a row as a JSON list, which has no character in it that separates."""
-        return cast(func.json_build_array(*columns), Text) if self._is_postgresql else func.json_array(*columns)
+    def _said(self, place: int) -> ColumnElement[Any]:
+        """What a row says: a JSON list, which has no character in it that separates, or an id that says it all."""
+        columns = {name: _table_of(place).c[name] for name in _SAID[_KINDS[place][0]]}
+        in_full: ColumnElement[Any] = (
+            cast(func.json_build_array(*columns.values()), Text)
+            if self._is_postgresql else func.json_array(*columns.values())
+        )  # fmt: skip
+        alone = columns.pop(_ALONE.get(_KINDS[place][0], ""), None)
+        if alone is None:
+            return in_full
+        return case((and_(*(column.is_(None) for column in columns.values())), alone), else_=in_full)
 
     def _list(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """A column of many rows as a JSON list."""
@@ -184,6 +228,18 @@ def _table_of(place: int) -> Table:
 def _person_of(place: int) -> ColumnElement[Any]:
     """The column of a kind that names the person."""
     return _table_of(place).c[_KINDS[place][1]]
+
+
+def _flags() -> ColumnElement[Any]:
+    """What a profile of a person begins with, as a text."""
+    return (USERS.c.status + case((USERS.c.is_owner, "1"), else_="0")).label("flags")
+
+
+async def _take_in(blocks: AsyncGenerator[Block, None], take: Callable[..., None]) -> None:
+    """Takes in what is read, beside the event loop, while the next is read."""
+    async with aclosing(_read_ahead(blocks)) as read:
+        async for _, *block in read:
+            await asyncio.to_thread(take, *block)
 
 
 async def _read_ahead(blocks: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
@@ -207,8 +263,13 @@ class _Numbers(dict[str, int]):
         self._place = place
 
     def __missing__(self, text: str) -> int:
-        self[text] = number = self._signatures.number((self._place, *json.loads(text)))
+        said = json.loads(text) if text.startswith("[") else self._read_alone(text)
+        self[text] = number = self._signatures.number((self._place, *said))
         return number
+
+    def _read_alone(self, text: str) -> Iterable[str | None]:
+        kind, _ = _KINDS[self._place]
+        return [text if name == _ALONE[kind] else None for name in _SAID[kind]]
 
 
 class _Numbered(dict[str, tuple[int, ...]]):
@@ -222,50 +283,100 @@ class _Numbered(dict[str, tuple[int, ...]]):
         return found
 
 
-class _Gathering:
-    """People as they are being read: those of a block, and what rows they have."""
+class _Making:
+    """What makes profiles of what the database says of some people. `owners` are those whom contracts name."""
 
     def __init__(self, signatures: Signatures, owners: Collection[str]) -> None:
         self._signatures = signatures
-        self._owners = owners
+        self._owners = frozenset(owners)
         self._numbered = [_Numbered(signatures, place) for place in range(len(_KINDS))]
-        self._place_of: dict[str, int] = {}
-        self._user_names: list[str] = []
-        self._external_ids: list[str | None] = []
-        self._profiles: list[Profile] = []
 
-    def add(self, place: int | None, block: Block) -> None:
-        """Takes in a block of rows, or (None) of people, who come first."""
-        if place is None:
-            self.add_people(*block)
-        else:
-            self.add_rows(place, *block)
+    def make_profiles(self, ids: Sequence[str], flags: Iterable[str], rows: Iterable[Lines]) -> list[Profile]:
+        """The profiles of people, in the same order: `rows` has those of each kind, of them and of whoever else."""
+        place_of = dict(zip(ids, count()))
+        profiles = list(map(_FLAGS.__getitem__, flags))
+        if len(ids) != len(profiles):
+            raise ValueError("an id of a person is none")
+        for owner in sorted(self._owners & place_of.keys()):
+            profiles[place_of[owner]] += (self._signatures.number((_IS_SELF, owner)),)
+        for numbered, (people, texts) in zip(self._numbered, rows, strict=True):
+            if people is None:
+                continue
+            places, numbers = map(place_of.get, people.split(LINE)), map(numbered.__getitem__, texts.split(LINE))
+            for place, found in zip(places, numbers, strict=True):
+                if place is not None:
+                    profiles[place] += found
+        return profiles
 
-    def add_people(self, _last: str, ids: str, user_names: str, external_ids: str, flags: str) -> None:
-        """Takes in people. Raises `ValueError` for ids that are none."""
-        listed, said = ids.split(LINE), flags.split(LINE)
-        begin = len(self._place_of)
-        self._place_of.update(zip(listed, count(begin)))
-        self._user_names += json.loads(user_names)
-        self._external_ids += json.loads(external_ids)
-        self._profiles += map(_FLAGS.__getitem__, said)
-        if not len(self._place_of) == len(self._user_names) == len(self._external_ids) == len(self._profiles):
-            raise ValueError("an id of a person is there twice, or is none")
-        for owner in self._owners:
-            place = self._place_of.get(owner)
-            if place is not None and place >= begin:
-                self._profiles[place] += (self._signatures.number((_IS_SELF, owner)),)
 
-    def add_rows(self, place: int, _last: str, people: str, texts: str) -> None:
-        """Takes in the rows of one kind of people, one line for each of them."""
-        profiles, numbers_of, place_of = self._profiles, self._numbered[place], self._place_of
-        for person, text in zip(people.split(LINE), texts.split(LINE), strict=True):
-            if person in place_of:
-                profiles[place_of[person]] += numbers_of[text]
+class _Naming:
+    """User names as they are being read, in their order, which numbers people."""
 
-    def list_people(self) -> list[Person]:
-        ids = map(UserId, self._place_of)
-        return list(map(Person, ids, self._user_names, self._external_ids, self._profiles))
+    def __init__(self) -> None:
+        self.user_names = Packing()
+        self.rows = array("q")  # by number
+
+    def add(self, names: str, rows: str) -> None:
+        """Takes in names, and the row of the person of each."""
+        self.user_names.add(json.loads(names))
+        self.rows.extend(json.loads(rows))
+
+    def number_rows(self) -> Any:
+        """What leads from rows to numbers."""
+        size = max(self.rows, default=0) + 1
+        numbers: Any = array("I", bytes(4 * size)) if size <= SPARSE * len(self.rows) else {}
+        for number, row in enumerate(self.rows):
+            numbers[row] = number
+        return numbers
+
+
+class _Gathering:
+    """Everybody as they are being read, all user names being known."""
+
+    def __init__(self, naming: _Naming, making: _Making) -> None:
+        size = len(naming.rows)
+        self._user_names = naming.user_names
+        self._number_of_row = naming.number_rows()
+        self._making = making
+        self._by_external_id = array("I")
+        self._external_ids: list[str | None] = [None] * size
+        self._ids: list[Any] = [None] * size
+        self._profile_of = array("I", bytes(4 * size))
+        self._profiles: dict[Profile, int] = {}
+        self._known = 0
+
+    def _numbers_of(self, rows: str) -> list[int]:
+        """The numbers of people by the list of their rows."""
+        return list(map(self._number_of_row.__getitem__, json.loads(rows)))
+
+    def add_external_ids(self, names: str, rows: str) -> None:
+        """Takes in external ids, in their order, and the row of the person of each."""
+        numbers = self._numbers_of(rows)
+        self._by_external_id.extend(numbers)
+        for number, name in zip(numbers, json.loads(names), strict=True):
+            self._external_ids[number] = name
+
+    def add_people(self, ids: str, rows: str, flags: str, lines: Iterable[Lines]) -> None:
+        """Takes in people: their ids, rows and flags, and the rows of each kind that they have."""
+        listed, known = ids.split(LINE), self._profiles
+        profiles = self._making.make_profiles(listed, flags.split(LINE), lines)
+        for number, user, profile in zip(self._numbers_of(rows), listed, profiles, strict=True):
+            self._ids[number] = user
+            self._profile_of[number] = known.setdefault(profile, len(known))
+        self._known += len(listed)
+        gc.collect(0)  # what has but numbers is left out ever after: all at once, everybody would wait
 
     def pack(self) -> Everybody:
-        return Everybody.of_columns(list(self._place_of), self._user_names, self._external_ids, self._profiles)
+        """Raises `ValueError` where the indexes of the database do not tell of the same people."""
+        external_ids = Packing()
+        for start in range(0, len(self._ids), IN_A_BLOCK):  # some at a time are given up as well
+            some = slice(start, start + IN_A_BLOCK)
+            external_ids.add(self._external_ids[some])
+            self._external_ids[some] = [None] * len(self._external_ids[some])
+        everybody = Everybody(
+            self._ids, self._profile_of, tuple(self._profiles), self._user_names.finish(), external_ids.finish(),
+            self._by_external_id,
+        )  # fmt: skip
+        if None in self._ids or not self._known == len(self._ids) == len(everybody.number_of):
+            raise ValueError("who has a name and who there is are not the same people")
+        return everybody

@@ -78,9 +78,9 @@ class Reader:
         result.close()
         return rows
 
-    async def tuples(self, statement: Select[Any]) -> Sequence[Row[Any]]:
-        """Rows by the place of their columns."""
-        return (await self._execute(statement)).all()
+    async def tuples(self, statement: Select[Any], given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Rows by the place of their columns. `given`: what the parameters of the statement are."""
+        return (await self._execute(statement, given)).all()
 
     async def value(self, statement: Select[Any]) -> Any:
         return (await self._execute(statement)).scalar()
