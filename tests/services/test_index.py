@@ -244,8 +244,11 @@ async def _grant(services: Services, caller: Caller, user: Ref, item: GrantItem)
     assert not written.errors
 
 
-async def test_right_after_a_change_the_next_index_is_waited_for(indexed: Gateway, other: Services) -> None:
+async def test_right_after_a_change_the_next_index_is_waited_for(
+    indexed: Gateway, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is read over a connection of its own: it does not stand in line behind all who ask the database."""
+    monkeypatch.setattr("app.services.index.PATIENCE_S", 10.0)
     indexes, release = indexed.services.index, asyncio.Event()
 
     async def hold() -> None:

@@ -144,8 +144,11 @@ async def test_a_usual_question_is_no_call_of_the_application(line: Line, monkey
     assert told.count(b"x-request-id: zoo-1\r\n") == 3
 
 
-async def test_right_after_a_change_by_others_it_waits_for_the_index(line: Line, world: Gateway) -> None:
+async def test_right_after_a_change_by_others_it_waits_for_the_index(
+    line: Line, world: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rather than ask the database, like everybody else who asks then."""
+    monkeypatch.setattr("app.services.index.PATIENCE_S", PROMPTLY)
     hearing = world.services.database.after_commit
     heard = hearing.copy()
     hearing.clear()
