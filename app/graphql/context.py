@@ -80,6 +80,7 @@ class Operation:
         self._loaders: dict[str, DataLoader[Any, Any]] = {}
         self._loading: set[asyncio.Task[Any]] = set()
         self._opening: asyncio.Task[Reading] | None = None  # sibling fields run at once and share one snapshot
+        self._gate: asyncio.Event | None = None  # set once it may ask the database; None: it may from the beginning
         self._has_ended = False
 
     @property
@@ -112,14 +113,25 @@ class Operation:
         """Whether nothing was opened, and nothing is being loaded: there is nothing to `end`."""
         return self._reading is None and self._opening is None and not self._loading
 
+    def hold(self) -> None:
+        """Keeps it from the database until it is `let_in`."""
+        self._gate = asyncio.Event()
+
+    def let_in(self) -> None:
+        """Lets it ask the database from now on."""
+        if self._gate is not None:
+            self._gate.set()
+
     async def read(self) -> Reading:
-        """The snapshot of this operation, opened when it is first needed.
+        """The snapshot of this operation, opened when it is first needed and the operation is let in.
 
         Opening it is nobody's but the operation's: a field that is called off meanwhile, or let go by an error beside
         it, leaves no connection behind. Raises `CalledOff` once the operation has ended.
         """
         if self._reading is not None:
             return self._reading
+        if self._gate is not None:
+            await self._gate.wait()
         if self._has_ended:
             raise CalledOff
         if self._opening is None:
@@ -165,6 +177,7 @@ class Operation:
     async def end(self) -> None:
         """Closes for good: what is still running of the operation opens nothing any more."""
         self._has_ended = True
+        self.let_in()
         await self.close()
 
     async def look(self, *users: UserId) -> Seen:

@@ -395,14 +395,18 @@ class Executor:
             return await within(admitted.timeout_s, self._answer(operation, admitted))
         least = admitted.request.min_revision or 0
         operation = Operation(services, caller, may_index=True, index=index, min_revision=least)
+        operation.hold()  # what an error has left beside it goes on by itself, whoever waits
         result: Any = None
         try:
             result = _begin(operation, admitted.execution)
             if isinstance(result, ExecutionResult) and operation.is_at_rest:
                 index = operation.find_index()
                 if index is not None:
+                    if result.errors:
+                        await operation.end()
                     return _show_result(result, index.revision)
             leaving = None if hear is None else await hear()
+            operation.let_in()
         except BaseException:
             if iscoroutine(result):
                 result.close()

@@ -423,7 +423,9 @@ class Indexes:
             self._sensor.confirm(mark.revision, asked_at=asked_at)
             if self._latest is not None and self._is_current(self._latest):
                 self._behind_since = None
-            self._caught_up.set()
+                self._caught_up.set()
+            elif self.is_expected:  # something was committed meanwhile
+                self._wake.set()
 
     async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of everybody's rows."""

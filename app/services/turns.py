@@ -91,6 +91,7 @@ class Turns:
                 self._dequeue(called)
                 called.set_result(None)
                 return
+        self._given_back = None  # a turn that nobody wanted: how long until the next one says nothing
 
     def is_free_for(self, key: Hashable) -> bool:
         """Whether `take_now` would give a turn."""

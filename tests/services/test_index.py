@@ -271,6 +271,21 @@ async def test_right_after_a_change_the_next_index_is_waited_for(
         await asyncio.gather(*holding)
 
 
+async def test_one_that_is_behind_again_is_waited_for_on(
+    indexed: Gateway, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexes = indexed.services.index
+    sensor, told = indexes._sensor, iter([False, False, False])  # it is behind, and so it is when it has caught up
+    assert sensor is not None
+    is_latest = sensor.is_latest
+    monkeypatch.setattr("app.services.index.PATIENCE_S", 10.0)
+    monkeypatch.setattr(sensor, "is_latest", lambda mark: next(told, True) and is_latest(mark))
+    await _grant(other, _olga(indexed), Ref("id", indexed.ids["cleo"]), GrantItem(permission=MENU))
+    assert indexes.current() is None
+    assert await indexes.expect() is not None
+    assert next(told, None) is None
+
+
 async def test_an_index_that_does_not_come_is_not_waited_for(
     indexed: Gateway, other: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,11 +149,11 @@ async def test_who_gives_up_in_the_moment_of_the_call_gives_the_turn_on() -> Non
 
 
 class Crowd:
-    """Waits for the one turn there is, everybody under a key of their own but where one is given."""
+    """Waits for the turns there are, everybody under a key of their own but where one is given."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, most: int = 1, most_of_one: int = 1) -> None:
         self.watch = Watch()
-        self.turns = Turns(1, most_of_one=1, room=100, patience_s=patience_s, clock=self.watch)
+        self.turns = Turns(most, most_of_one=most_of_one, room=100, patience_s=patience_s, clock=self.watch)
         self.tasks: list[asyncio.Task[None]] = []
         self.ends: list[asyncio.Event] = []
 
@@ -238,6 +238,18 @@ async def test_those_who_wait_for_their_own_share_are_ahead_of_nobody() -> None:
         await crowd.come("modest")
         assert crowd.turns.waiting == 20
         assert (await crowd.be_refused("greedy")).of_one is True
+
+
+async def test_a_turn_that_nobody_wanted_says_nothing_of_the_pace() -> None:
+    """Who waits does so for their own share, while others come now and then, and are done at once."""
+    async with Crowd(most=6, most_of_one=4, patience_s=2) as crowd:
+        await crowd.come(*["greedy"] * 5)
+        assert (crowd.turns.taken, crowd.turns.waiting) == (4, 1)
+        for _ in range(LEAST_PACES + 1):
+            assert crowd.turns.take_now("modest")
+            crowd.watch.now += 3
+            crowd.turns.give_back("modest")
+        assert crowd.turns._expect("modest") == 0
 
 
 async def _enter(turns: Turns, key: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,10 @@ READERS = [
     '{ user(ref: {userName: "ana"}) { userName effectiveRights { state } roles { role { key grants { id } } } } }',
     '{ check(input: {user: {userName: "ana"}, node: "desk.reports.menu"}) { allowed explanation { complete } } }',
     '{ a: user(ref: {userName: "ben"}) { grants { id } } b: roles(first: 2) { totalCount } }',
+    """{ system(key: "desk") {
+      nodes(first: 50) { edges { node { ... on Permission { holders(first: 1) { totalCount } } } } }
+      bad: nodes(first: -5) { totalCount } }
+      auditLog(first: 1) { edges { node { id } } } }""",
 ]
 
 
@@ -269,7 +274,34 @@ async def test_whoever_waits_for_a_place_reads_nothing_meanwhile(
     monkeypatch.setattr(world.services.database, "reading", count)
     with pytest.raises(Held):
         await by.execute(caller_of(world), admitted, hear=hear)
+    await asyncio.sleep(0.01)
     assert opened == 0
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_what_an_error_has_left_beside_it_asks_the_database_no_more(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, *, compiled: bool
+) -> None:
+    """The answer is there at once; what nobody waits for would open a snapshot that nobody closes."""
+    await world.services.index.start()
+    await world.services.index.catch_up()
+    by, opened, open_ = admission(world.services), 0, Operation._open
+    if not compiled:
+        by.executor = by.executor.under(replace(by.executor.policy, compiled=False))
+
+    async def count(operation: Operation) -> Any:
+        nonlocal opened
+        opened += 1
+        return await open_(operation)
+
+    monkeypatch.setattr(Operation, "_open", count)
+    query = "{ auditLog(first: 1) { edges { node { id } } } permissionNodes(first: -5) { totalCount } }"
+    before = asyncio.all_tasks()
+    answer = await ask(by, caller_of(world), Request(query=query))
+    assert answer["data"] is None
+    await asyncio.sleep(0.01)
+    assert (opened, asyncio.all_tasks() - before) == (0, set())
+    assert nothing_is_left(world.services)
 
 
 async def test_readers_do_not_wait_for_writers(world: Gateway) -> None:

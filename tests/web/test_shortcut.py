@@ -378,6 +378,26 @@ async def test_others_have_a_turn_between_many_questions(counted: Counted, monke
     assert order == [*range(MOST_IN_A_TURN), "others", MOST_IN_A_TURN, MOST_IN_A_TURN + 1]
 
 
+async def test_an_accident_of_the_look_holds_up_nobody(
+    world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shortcut = counted.ways.short.shortcut
+    assert shortcut is not None
+    told: list[RightsIndex | None] = []
+
+    def fail() -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.services.index, "current", fail)
+        shortcut.answer_soon(told.append)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    shortcut.answer_soon(told.append)
+    await asyncio.sleep(0)
+    assert told == [None, world.services.index.current()]
+
+
 @pytest.mark.parametrize("name", ["app.web.shortcut.recall_caller", "app.web.shortcut.finish_query"])
 async def test_an_accident_is_answered_otherwise(
     world: Gateway, counted: Counted, monkeypatch: pytest.MonkeyPatch, name: str
