@@ -99,10 +99,10 @@ def start_writer(path: Path, journal: Path, ids: Ids, *, name: str) -> Any:
     return process
 
 
-def wait_for_its_first_word(journal: Path) -> None:
-    """Until the writer of a journal is at work."""
+def wait_for_its_first_word(journal: Path, word: str = "") -> None:
+    """Until the writer of a journal is at work, or has written a word."""
     deadline = time.monotonic() + WAIT_S
-    while not journal.exists() or not journal.stat().st_size:
+    while not journal.exists() or not journal.stat().st_size or word not in journal.read_text():
         assert time.monotonic() < deadline, "the writer does not begin"
         time.sleep(0.01)
 

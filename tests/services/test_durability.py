@@ -60,7 +60,7 @@ async def test_a_writer_that_is_killed_loses_nothing_it_was_told(
             path = Path(shutil.copyfile(stocked_template.path, tmp_path / f"file {kill}.db"))
         journal = tmp_path / f"journal {kill}"
         process = start_writer(path, journal, ids, name=f"writer{kill}")
-        await asyncio.to_thread(wait_for_its_first_word, journal)
+        await asyncio.to_thread(wait_for_its_first_word, journal, "" if kill else "told")
         await asyncio.sleep(random.uniform(0, 0.3))
         process.kill()
         await asyncio.to_thread(process.join)
