@@ -14,12 +14,12 @@ from starlette.types import Message
 from app.db.unit_of_work import WritingUnit
 from app.services import scim
 from app.settings import Limits, Settings
-from tests.factories import Clock, Gateway, Template, open_gateway
+from tests.factories import Clock, Gateway, Template, open_gateway, pass_time
 from tests.scim import USER, Provider, fault_of
 
 Opening = Callable[..., AbstractAsyncContextManager[Gateway]]
-HASTE_S = 2.0  # whatever is asked has begun by then, a change to commit, on a machine that is busy as well
-LONG_S = 20.0  # nothing is waited for as long, unless it is not called off
+HASTE_S = 60.0  # whatever is asked has begun by then, a change to commit, on a machine that is busy as well
+LONG_S = 600.0  # nothing is waited for as long, unless it is not called off
 BODY = {"schemas": [USER], "userName": "gus"}
 
 
@@ -127,9 +127,12 @@ async def has(world: Gateway, user_name: str) -> bool:
 
 async def test_a_question_that_takes_too_long_is_called_off(opening: Opening, slow_reading: Waiting) -> None:
     async with opening(query_timeout_s=HASTE_S) as world:
-        response = await Provider(world, world.token).call("GET", f"/Users/{world.ids['ana']}")
+        asked = asyncio.create_task(Provider(world, world.token).call("GET", f"/Users/{world.ids['ana']}"))
+        await slow_reading.begun.wait()
+        pass_time(HASTE_S)
+        response = await asked
 
-        message = "there was no answer within 2 seconds: what was not committed by then is undone"
+        message = "there was no answer within 60 seconds: what was not committed by then is undone"
         assert fault_of(response) == (503, None, message)
         assert response.headers["retry-after"] == "1"
         assert slow_reading.called_off == 1
@@ -141,7 +144,10 @@ async def test_a_change_that_takes_too_long_is_undone(opening: Opening, monkeypa
         provider = Provider(world, world.token)
         async with world.unchanged():
             with waiting_before_commit(monkeypatch) as waiting:
-                response = await provider.call("POST", "/Users", BODY)
+                asked = asyncio.create_task(provider.call("POST", "/Users", BODY))
+                await waiting.begun.wait()
+                pass_time(HASTE_S)
+                response = await asked
 
         assert fault_of(response)[0] == 503
         assert waiting.called_off == 1
@@ -154,7 +160,8 @@ async def test_a_change_whose_commit_has_begun_is_told(opening: Opening, monkeyp
     commit = AsyncTransaction.commit
 
     async def commit_slowly(self: AsyncTransaction) -> None:
-        await asyncio.sleep(1.2 * HASTE_S)
+        pass_time(HASTE_S)
+        await asyncio.sleep(0.2)  # the deadline is noticed in it
         await commit(self)
 
     async with opening(mutation_timeout_s=HASTE_S) as world:
