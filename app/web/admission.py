@@ -17,8 +17,9 @@ errors as those of any other; over HTTP they have a status of their own and `Ret
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from math import ceil
 from time import perf_counter
 from typing import Any
@@ -128,7 +129,7 @@ class Admission:
         if index is None and admitted.kind is OperationType.QUERY:
             index = await self.services.index.expect()
         async with AsyncExitStack() as held:
-            waiting, begun = _Waiting(hear, held, self.take_place(caller, admitted.kind)), perf_counter()
+            waiting, begun = _Waiting(hear, held, partial(self.take_place, caller, admitted.kind)), perf_counter()
             answer = await self.executor.execute(self.services, caller, admitted, hear=waiting, index=index)
         if not waiting.has_begun:
             spent = ceil((perf_counter() - begun) / UNIT_S)
@@ -211,18 +212,20 @@ class Admission:
 class _Waiting:
     """Hears for whoever has to wait, takes them a place, and tells whether anybody had to."""
 
-    __slots__ = ("_hear", "_held", "_place", "has_begun")
+    __slots__ = ("_hear", "_held", "_take", "has_begun")
 
-    def __init__(self, hear: Hear | None, held: AsyncExitStack, place: AbstractAsyncContextManager[None]) -> None:
+    def __init__(
+        self, hear: Hear | None, held: AsyncExitStack, take: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> None:
         self._hear = hear
         self._held = held
-        self._place = place
+        self._take = take
         self.has_begun = False
 
     async def __call__(self) -> "asyncio.Future[None] | None":
         self.has_begun = True
         leaving = None if self._hear is None else await self._hear()
-        await self._held.enter_async_context(self._place)
+        await self._held.enter_async_context(self._take())
         return leaving
 
 

@@ -17,6 +17,8 @@ from app.web.middleware import Observation
 from app.web.routes import GRAPHQL, GraphQLEndpoint
 from app.web.shortcut import Shortcut
 
+SHOWN = "permgate.shown"  # in the state of a request: the short cut has seen it, and left it to others
+
 
 class Gateway(Starlette):
     """The application. Its addresses may come later, once there are services to answer there: `add_routes`."""
@@ -45,6 +47,7 @@ class Gateway(Starlette):
             and scope["method"] == "POST"
             and not scope.get("root_path")
         ):
-            await self.shortcut(scope, receive, send)
+            is_shown = SHOWN in scope.get("state", ())
+            await (self.shortcut.otherwise if is_shown else self.shortcut)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

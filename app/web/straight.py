@@ -9,7 +9,7 @@ difference.
 from typing import Any
 
 from app.services.index import RightsIndex
-from app.web.door import Gateway
+from app.web.door import SHOWN, Gateway
 from app.web.heads import BoundedHttp
 from app.web.routes import GRAPHQL
 from app.web.shortcut import Shortcut
@@ -98,6 +98,7 @@ class StraightHttp(BoundedHttp):
             return
         answer = self._shortcut.answer(self.headers, bytes(self._held), index)
         if answer is None:
+            self.scope["state"][SHOWN] = True
             self._call()
             super().on_message_complete()
         else:

@@ -12,6 +12,7 @@ import pytest
 
 from app.settings import Limits, Settings
 from app.web.door import Gateway as Application
+from app.web.shortcut import Shortcut
 from app.web.straight import MOST_IN_A_ROW, StraightHttp
 from tests.factories import Gateway
 from tests.sockets import PROMPTLY, serving
@@ -142,6 +143,19 @@ async def test_a_usual_question_is_no_call_of_the_application(line: Line, monkey
     assert (told.count(b"HTTP/1.1 200 OK\r\n"), calls) == (3, 1)
     assert told.count(b'"data":{"check":{"allowed":true,"state":"ACTIVE"}}') == 2
     assert told.count(b"x-request-id: zoo-1\r\n") == 3
+
+
+async def test_what_is_not_usual_is_shown_to_the_short_cut_once(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was read, or as a call of the application where that was not to be done."""
+    shown, answer = [], Shortcut._answer
+
+    def note(self: Shortcut, asking: Any, body: bytes, index: Any) -> bytes | None:
+        shown.append(body)
+        return answer(self, asking, body, index)
+
+    monkeypatch.setattr(Shortcut, "_answer", note)
+    _, calls = await line.ask(line.spell(OTHER), line.spell(OTHER), line.spell(OTHER, "Connection: close"), apart=True)
+    assert (calls, len(shown)) == (3, 3)
 
 
 async def test_right_after_a_change_by_others_it_waits_for_the_index(
