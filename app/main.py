@@ -124,7 +124,10 @@ async def _living(services: Services, settings: Settings, lifecycle: Lifecycle) 
     """What a process does from when it serves to its end."""
     if settings.index:
         services.index.snapshot = settings.snapshot
-        await services.index.start()
+        try:
+            await services.index.start()
+        except ValueError as error:  # its indexes say another thing than its tables, from which all is answered then
+            log("no index can be made of the database: have its own indexes made anew", level=50, exception=error)
     settle_memory()
     with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
         yield

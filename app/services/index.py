@@ -5,8 +5,9 @@ next one is made of what the log names since, and shares the rest: people that n
 worked out for profiles, as long as roles, teams and contracts are the same.
 
 `Indexes.current` gives an index only if the database has no later revision at that moment. Otherwise questions are
-answered from the database, as they are without an index; so readers never wait for it, and none is told of a right that
-was taken away before the question was asked (over PostgreSQL by another process: a second before, `db/sensor.py`).
+answered from the database, as they are without an index, once they have waited for the next one for a moment
+(`expect`); so none is told of a right that was taken away before the question was asked (over PostgreSQL by another
+process: a second before, `db/sensor.py`).
 """
 
 import asyncio

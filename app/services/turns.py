@@ -84,7 +84,7 @@ class Turns:
             del self._taken[key]  # no count is kept of whoever has no turn
         if self._queue:
             self._note_pace()
-        elif self._given_back is not None:
+        elif self._paces or self._given_back is not None:
             self._forget_pace()
         for called, waiting in self._queue.items():
             if self.take_now(waiting):

@@ -14,6 +14,9 @@ from app.db.repositories.worlds import pausing_collection
 from app.domain.holders import Assignment, User, UserId
 from app.domain.people import Everybody, People
 from app.domain.profiles import Profile
+from app.main import _living
+from app.settings import Settings
+from app.web.lifecycle import Lifecycle
 from tests.bulk import assign, create, make_people
 from tests.factories import Gateway, holder
 
@@ -126,7 +129,7 @@ def test_indexes_that_do_not_agree_make_nobody(ids: str, rows: str) -> None:
     gathering, flags = gather(1, 2), "\n".join(["ACTIVE0"] * len(json.loads(rows)))
 
     def take_in() -> None:
-        gathering.add_people(ids, rows, flags, NO_LINES)
+        gathering.add_people(ids, rows, flags, 0, NO_LINES)
         gathering.pack()
 
     with pytest.raises(ValueError, match="not the same people"):
@@ -136,30 +139,81 @@ def test_indexes_that_do_not_agree_make_nobody(ids: str, rows: str) -> None:
 def test_nobody_is_said_twice_in_different_blocks() -> None:
     gathering = gather(1, 2)
     for row in (1, 2):
-        gathering.add_people("usr_a", f"[{row}]", "ACTIVE0", NO_LINES)
+        gathering.add_people("usr_a", f"[{row}]", "ACTIVE0", 0, NO_LINES)
     with pytest.raises(ValueError, match="not the same people"):
         gathering.pack()
 
 
 def test_what_says_who_people_are_has_a_line_for_each() -> None:
     with pytest.raises(ValueError, match="is none"):
-        gather(1, 2).add_people("usr_a\nusr_b", "[1, 2]", "ACTIVE0", NO_LINES)
+        gather(1, 2).add_people("usr_a\nusr_b", "[1, 2]", "ACTIVE0", 0, NO_LINES)
 
 
 def test_rows_of_whoever_is_not_there_are_nobodys() -> None:
     gathering = gather(1, 2)
     lines = [("usr_a\nusr_gone", '["one"]\n["another"]'), *NO_LINES[1:]]
-    gathering.add_people("usr_b\nusr_a", "[1, 2]", "ACTIVE0\nACTIVE0", lines)
+    gathering.add_people("usr_b\nusr_a", "[1, 2]", "ACTIVE0\nACTIVE0", 0, lines)
     assert [profile for *_, profile in tell(gathering.pack())] == [(0,), (0, 0)]
 
 
 def test_profiles_are_no_burden_to_later_searches_for_garbage() -> None:
     gathering = gather(1, 2)
     with pausing_collection():
-        gathering.add_people("usr_b\nusr_a", "[1, 2]", "ACTIVE0\nACTIVE0", [("usr_a", '["one"]'), *NO_LINES[1:]])
+        gathering.add_people("usr_b\nusr_a", "[1, 2]", "ACTIVE0\nACTIVE0", 0, [("usr_a", '["one"]'), *NO_LINES[1:]])
         found = gathering.pack().profiles
         assert len(found) == 2
         assert not any(map(gc.is_tracked, found))
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "there_are"),
+    [(["x"], "[3]", 1), (["x"], "[9]", 1), (["x"], "[1]", 2), (["x", "y"], "[1, 1]", 2), (["y", "x"], "[1, 2]", 2)],
+    ids=["a row without a name", "no row at all", "one is missing", "one has two", "in no order"],
+)
+@pytest.mark.parametrize("sparse", [1, 1000], ids=["close", "sparse"])
+def test_external_ids_that_do_not_agree_make_nobody(names: list[str], rows: str, there_are: int, sparse: int) -> None:
+    """Else they would be somebody else's."""
+    gathering = gather(1, 2, 4 * sparse)
+
+    def take_in() -> None:
+        flags = "\n".join(["ACTIVE0"] * 3)
+        gathering.add_people("usr_a\nusr_b\nusr_c", f"[1, 2, {4 * sparse}]", flags, there_are, NO_LINES)
+        gathering.add_external_ids(json.dumps(names), rows)
+        gathering.pack()
+
+    with pytest.raises(ValueError, match=r"people|order"):
+        take_in()
+
+
+def test_names_in_no_order_make_nobody() -> None:
+    """They are looked for by halving, and would not be found."""
+    for first, second in (('["b"]', '["a"]'), ('["a", "c", "b"]', "[]"), ('["a"]', '["a"]')):
+        naming = _Naming()
+
+        def add(naming: _Naming = naming, names: tuple[str, ...] = (first, second)) -> None:
+            for listed in names:
+                naming.add(listed, json.dumps([*range(len(json.loads(listed)))]))
+
+        with pytest.raises(ValueError, match="order"):
+            add()
+
+
+async def test_a_server_whose_database_makes_no_index_answers_without(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_self: object) -> None:
+        raise ValueError("damaged")
+
+    monkeypatch.setattr(_Gathering, "pack", refuse)
+    await world.services.index.close()
+    with caplog.at_level(50, "permgate"):
+        async with _living(world.services, Settings(), Lifecycle()):
+            assert world.services.index.current() is None
+            found = await world.gql(
+                '{ check(input: {user: {userName: "ana"}, node: "desk.reports.menu"}) { allowed } }'
+            )
+            assert found["check"]["allowed"]
+    assert "no index can be made" in caplog.text
 
 
 def test_nobody_at_all() -> None:

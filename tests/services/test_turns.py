@@ -252,6 +252,22 @@ async def test_a_turn_that_nobody_wanted_says_nothing_of_the_pace() -> None:
         assert crowd.turns._expect("modest") == 0
 
 
+async def test_how_slow_it_was_is_forgotten_when_who_waited_has_given_up() -> None:
+    """Where it was kept nobody would ever wait again, and so nothing would be known of how fast it is by then."""
+    async with Crowd(most=6, most_of_one=4, patience_s=2) as crowd:
+        await crowd.come(*["greedy"] * (4 + LEAST_PACES + 2))
+        await crowd.go_on(LEAST_PACES + 1, pace=3)
+        assert (crowd.turns.taken, crowd.turns.waiting) == (4, 1)
+        assert crowd.turns._expect("modest") > 2
+        assert crowd.turns.take_now("modest")
+        crowd.turns.give_back("modest")  # who waits is not to have it
+        crowd.tasks[-1].cancel()
+        await asyncio.wait([crowd.tasks[-1]])
+        assert (crowd.turns.taken, crowd.turns.waiting) == (4, 0)
+        await crowd.go_on(1, pace=3)
+        assert crowd.turns._expect("modest") == 0
+
+
 async def _enter(turns: Turns, key: object) -> None:
     async with turns.take(key):
         await asyncio.sleep(0)

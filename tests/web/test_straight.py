@@ -154,8 +154,11 @@ async def test_what_is_not_usual_is_shown_to_the_short_cut_once(line: Line, monk
         return answer(self, asking, body, index)
 
     monkeypatch.setattr(Shortcut, "_answer", note)
-    _, calls = await line.ask(line.spell(OTHER), line.spell(OTHER), line.spell(OTHER, "Connection: close"), apart=True)
-    assert (calls, len(shown)) == (3, 3)
+    for content, times in (({"query": "{ check: revision }"}, 3), (OTHER, 0)):  # the other is told by a look
+        shown.clear()
+        asked, last = line.spell(content), line.spell(content, "Connection: close")
+        _, calls = await line.ask(asked, asked, last, apart=True)
+        assert (calls, len(shown)) == (3, times)
 
 
 async def test_right_after_a_change_by_others_it_waits_for_the_index(

@@ -11,7 +11,8 @@ from array import array
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
+from operator import ge
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,8 @@ Block = tuple[Any, ...]  # the last of those who are in it, then what is said of
 Lines = Sequence[Any]  # people who have rows of a kind, and for each of them these rows; None where there are none
 AFTER: BindParameter[str] = bindparam("after", type_=Text)  # the last text of the block before
 LAST: BindParameter[str] = bindparam("last", type_=Text)  # the last person of this one
+UNLIKE = "who has a name and who there is are not the same people"
+NOBODY = 0xFFFFFFFF  # the number of a row that has no name
 SPARSE = 16  # rows to a person, most of them former versions, beyond which an array of them is mostly empty
 USERS = tables.table_of(tables.UserRow)
 _UNSAID = {"id", "source", "reason", "actor", "created_at", "created_revision", "holder", "user"}
@@ -168,13 +171,14 @@ class Profiles:
         return select(func.max(of.c.name), self._list(of.c.name), self._list(of.c.row_id))
 
     def _people(self) -> Select[Any]:
-        """A block of live people in the order of their ids: ids, rows and flags."""
-        person = USERS.c.id
+        """A block of live people in the order of their ids: ids, rows and flags; how many have external ids."""
+        person, external_id = USERS.c.id, USERS.c.external_id
         live = self.reader.known(USERS) & (person > AFTER)
-        of = select(person, USERS.c.row_id, _flags()).where(live).order_by(person).limit(IN_A_BLOCK).subquery()
+        listed = select(person, USERS.c.row_id, _flags(), external_id).where(live)
+        of = listed.order_by(person).limit(IN_A_BLOCK).subquery()
         return select(
             func.max(of.c.id), func.aggregate_strings(of.c.id, LINE), self._list(of.c.row_id),
-            func.aggregate_strings(of.c.flags, LINE),
+            func.aggregate_strings(of.c.flags, LINE), func.count(of.c.external_id),
         )  # fmt: skip
 
     def _rows(self) -> Select[Any]:
@@ -315,16 +319,19 @@ class _Naming:
     def __init__(self) -> None:
         self.user_names = Packing()
         self.rows = array("q")  # by number
+        self._last = ""
 
     def add(self, names: str, rows: str) -> None:
-        """Takes in names, and the row of the person of each."""
-        self.user_names.add(json.loads(names))
+        """Takes in names, and the row of the person of each. Raises `ValueError` for names that come in no order."""
+        listed = json.loads(names)
+        self._last = _follow(self._last, listed)
+        self.user_names.add(listed)
         self.rows.extend(json.loads(rows))
 
     def number_rows(self) -> Any:
         """What leads from rows to numbers."""
         size = max(self.rows, default=0) + 1
-        numbers: Any = array("I", bytes(4 * size)) if size <= SPARSE * len(self.rows) else {}
+        numbers: Any = array("I", [NOBODY]) * size if size <= SPARSE * len(self.rows) else {}
         for number, row in enumerate(self.rows):
             numbers[row] = number
         return numbers
@@ -339,31 +346,40 @@ class _Gathering:
         self._number_of_row = naming.number_rows()
         self._making = making
         self._by_external_id = array("I")
+        self._last_external_id = ""
         self._external_ids: list[str | None] = [None] * size
         self._ids: list[Any] = [None] * size
         self._profile_of = array("I", bytes(4 * size))
         self._profiles: dict[Profile, int] = {}
-        self._known = 0
+        self._known = self._with_external_ids = 0
 
     def _numbers_of(self, rows: str) -> list[int]:
-        """The numbers of people by the list of their rows."""
-        return list(map(self._number_of_row.__getitem__, json.loads(rows)))
+        """The numbers of people by the list of their rows. Raises `ValueError` for a row whose person has no name."""
+        try:
+            numbers = list(map(self._number_of_row.__getitem__, json.loads(rows)))
+        except LookupError:
+            raise ValueError(UNLIKE) from None
+        if NOBODY in numbers:
+            raise ValueError(UNLIKE)
+        return numbers
 
     def add_external_ids(self, names: str, rows: str) -> None:
         """Takes in external ids, in their order, and the row of the person of each."""
-        numbers = self._numbers_of(rows)
+        numbers, listed = self._numbers_of(rows), json.loads(names)
+        self._last_external_id = _follow(self._last_external_id, listed)
         self._by_external_id.extend(numbers)
-        for number, name in zip(numbers, json.loads(names), strict=True):
+        for number, name in zip(numbers, listed, strict=True):
             self._external_ids[number] = name
 
-    def add_people(self, ids: str, rows: str, flags: str, lines: Iterable[Lines]) -> None:
-        """Takes in people: their ids, rows and flags, and the rows of each kind that they have."""
+    def add_people(self, ids: str, rows: str, flags: str, external_ids: int, lines: Iterable[Lines]) -> None:
+        """Takes in people: their ids, rows, flags, how many have external ids, and the rows of each kind."""
         listed, known = ids.split(LINE), self._profiles
         profiles = self._making.make_profiles(listed, flags.split(LINE), lines)
         for number, user, profile in zip(self._numbers_of(rows), listed, profiles, strict=True):
             self._ids[number] = user
             self._profile_of[number] = known.setdefault(profile, len(known))
         self._known += len(listed)
+        self._with_external_ids += external_ids
         gc.collect(0)  # what has but numbers is left out ever after: all at once, everybody would wait
 
     def pack(self) -> Everybody:
@@ -377,6 +393,18 @@ class _Gathering:
             self._ids, self._profile_of, tuple(self._profiles), self._user_names.finish(), external_ids.finish(),
             self._by_external_id,
         )  # fmt: skip
-        if None in self._ids or not self._known == len(self._ids) == len(everybody.number_of):
-            raise ValueError("who has a name and who there is are not the same people")
+        by_external_id = self._by_external_id
+        if (
+            None in self._ids
+            or not self._known == len(self._ids) == len(everybody.number_of)
+            or not self._with_external_ids == len(by_external_id) == len(set(by_external_id))
+        ):
+            raise ValueError(UNLIKE)
         return everybody
+
+
+def _follow(last: str, names: Sequence[str]) -> str:
+    """The last of some names, each of which comes after the one before. Raises `ValueError` where one does not."""
+    if any(map(ge, chain([last], names), names)):
+        raise ValueError("names do not come in the order of their characters")
+    return names[-1] if names else last
