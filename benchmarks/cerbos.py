@@ -216,7 +216,7 @@ def measure(binary: str, people: int, rounds: int, seconds: float) -> dict[str, 
         world = prepare(folder, people)
         told = asyncio.run(tell(world.path, [*world.sharing, *world.alone]))
         cerbos = stack.enter_context(serving_cerbos(binary, folder, told))
-        ours = stack.enter_context(serving(world, "permgate"))
+        ours = stack.enter_context(serving(world, "permgate")).port
         os.sched_setaffinity(0, CLIENT_CORE)
         found: dict[str, Any] = {"people": people, "equal answers": compare_answers(told, world, cerbos, ours)}
         rnd, users = random.Random(5), list(told.roles_of)[:REQUESTS]

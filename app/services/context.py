@@ -87,7 +87,7 @@ class Services:
         self.past = Past()
         self.uses = Uses(database)
         self.failures = Buckets(limits.max_failures, limits.failure_refill)  # wrong tokens, by where they come from
-        self._directory: tuple[Mark, World] | None = None
+        self._directory: tuple[Mark, Catalog, World] | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -133,19 +133,27 @@ class Services:
     async def load_directory(self, unit: ReadingUnit, mark: Mark | None = None) -> World:
         """All roles, teams and contracts as a unit knows them, at the state `mark` (None: it is looked up).
 
-        A state never changes, so the last one asked for is kept; those of the past beside it, a few of them.
+        A state never changes, so the last one asked for is kept, and of the next one nothing is read but what the log
+        names since; those of the past are kept beside it, a few of them.
         """
         mark = mark or await unit.audit.find_mark()
+        directory: World | None = None
         if unit.reader.known_at is not None:
             directory = self.past.directories.find(mark)
             if directory is None:
                 directory = self.past.directories.keep(mark, await unit.worlds.load_directory())
             return directory
-        kept = self._directory
-        if kept is not None and kept[0] == mark:
-            return kept[1]
-        directory = await unit.worlds.load_directory()
-        self._directory = (mark, directory)
+        if self._directory is not None:
+            known_mark, catalog, known = self._directory
+            if catalog is unit.reader.catalog:  # what is read is what it makes of rows
+                if known_mark == mark:
+                    return known
+                if await unit.audit.has(known_mark):
+                    changed = await unit.profiles.list_subjects(known_mark.revision, but_people=True)
+                    directory = await unit.worlds.reload_directory(known, changed) if changed else known
+        if directory is None:
+            directory = await unit.worlds.load_directory()
+        self._directory = (mark, unit.reader.catalog, directory)
         return directory
 
     async def close(self) -> None:

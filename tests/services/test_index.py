@@ -198,6 +198,28 @@ async def test_everybody_is_read_in_blocks_as_one_by_one(
     await history.services.close()
 
 
+@pytest.mark.parametrize("count", [pytest.param(6, id="default"), pytest.param(60, id="deep", marks=pytest.mark.deep)])
+async def test_what_is_kept_of_roles_teams_and_contracts_is_what_there_is(
+    stocked_template: Template, tmp_path: Path, count: int
+) -> None:
+    """Through random histories: of the next state what the log names is read, if anything."""
+    shared = anew = 0
+    for seed in range(count):
+        history = await begin_history(stocked_template, tmp_path, seed)
+        services, before = history.services, None
+        for _ in range(STEPS):
+            with suppress(Refused):
+                await history.step()
+            async with services.reading() as reading:
+                known = await services.load_directory(reading.unit, reading.mark)
+                assert known == await reading.unit.worlds.load_directory()
+            shared, anew = shared + (known is before), anew + (known is not before)
+            before = known
+        await services.close()
+    assert shared > count
+    assert anew > count
+
+
 # ---------------------------------------------------------------------- never behind
 
 

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from app.db import tables
 from app.db.mapping import TABLE_OF, columns_of, read_records
 from app.db.repositories.reading import Reader
-from app.db.repositories.worlds import PEOPLE, pausing_collection
+from app.db.repositories.worlds import PEOPLE, is_kind, pausing_collection
 from app.domain.catalog import Catalog
 from app.domain.holders import Assignment, User, UserId, UserStatus
 from app.domain.ids import PREFIX_OF
@@ -218,10 +218,12 @@ class Profiles:
         """A column of many rows as a JSON list."""
         return cast(func.json_agg(column), Text) if self._is_postgresql else func.json_group_array(column)
 
-    async def list_subjects(self, since: int) -> frozenset[str]:
-        """The ids of all that was changed after a revision."""
+    async def list_subjects(self, since: int, *, but_people: bool = False) -> frozenset[str]:
+        """The ids of all that was changed after a revision, or of what of it is nobody: of people there may be many."""
         subjects = tables.table_of(tables.AuditSubjectRow)
         statement = select(subjects.c.subject).where(subjects.c.revision > since).distinct()
+        if but_people:
+            statement = statement.where(~is_kind(subjects.c.subject, User))
         return frozenset(row[0] for row in await self.reader.tuples(statement))
 
 
