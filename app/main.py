@@ -12,6 +12,7 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 
+from app.db.faults import DisagreeingIndexes
 from app.db.schema import open_schema, require_schema
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
@@ -126,8 +127,9 @@ async def _living(services: Services, settings: Settings, lifecycle: Lifecycle) 
         services.index.snapshot = settings.snapshot
         try:
             await services.index.start()
-        except ValueError as error:  # its indexes say another thing than its tables, from which all is answered then
-            log("no index can be made of the database: have its own indexes made anew", level=50, exception=error)
+        except DisagreeingIndexes as error:  # whoever asks it by them may be told anything
+            services.database.note_damage()
+            log("the indexes of the database do not say what its tables do: make them anew", level=50, exception=error)
     settle_memory()
     with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
         yield

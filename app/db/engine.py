@@ -104,6 +104,11 @@ def translate(context: ExceptionContext) -> Exception | None:
     return outage_of(error)
 
 
+def mark_damaged(engine: AsyncEngine) -> None:
+    """Takes note that a database is not what was written to it: nobody is sent here until the next start."""
+    _DAMAGED.add(engine.sync_engine)
+
+
 def is_damaged(engine: AsyncEngine) -> bool:
     """Whether SQLite has found, in any of its pages, that a file is not what was written to it."""
     return engine.sync_engine in _DAMAGED

@@ -27,6 +27,10 @@ class DatabaseFault(Exception):
     """The database cannot be used; the message tells the person who set it up why."""
 
 
+class DisagreeingIndexes(ValueError):
+    """What an index of the database says of a table is not what the table says, and so with the answers found by it."""
+
+
 def outage_of(error: BaseException) -> Unavailable | None:
     """What an error of the driver means to whoever asked; None where it is a fault, ours or of the file."""
     message = f"the database failed: {getattr(error, 'orig', None) or error or type(error).__name__}"

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
 
 from app.db import postgresql, tables
-from app.db.engine import BEGIN_OPTION, PATIENT_POOL_SIZE, conclude, create_engine, finish, is_damaged
+from app.db.engine import BEGIN_OPTION, PATIENT_POOL_SIZE, conclude, create_engine, finish, is_damaged, mark_damaged
 from app.db.faults import is_decided, ruins_store
 from app.db.mapping import ENTITIES, TABLE_OF, columns_of_entry, columns_of_part, write_records
 from app.db.notices import NoNotices, Notices
@@ -354,6 +354,10 @@ class Database:
     @property
     def is_damaged(self) -> bool:
         return is_damaged(self.engine) or is_damaged(self.following_engine)
+
+    def note_damage(self) -> None:
+        """Takes note that it is not what was written to it."""
+        mark_damaged(self.engine)
 
     def require_writable(self) -> None:
         """Raises `WritesStopped` where a commit is undecided."""

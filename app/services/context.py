@@ -31,6 +31,7 @@ from app.telemetry.metrics import REVISION
 
 LIMITS = Limits()  # those of a gateway whose settings say nothing of them
 REVISION_WAIT_S = 1.0  # for a revision that another replica has told of; what is on its way is here sooner
+MOST_STEPS = 100  # states in a row of which only what the log names is read: whatever it does not name heals by then
 DRAWN_AT_ONCE = 1000  # ids for which randomness is asked of the system together
 MAX_STEP_BACK = timedelta(hours=1)  # a clock set back by more was wrong before, and is not waited for
 
@@ -88,6 +89,7 @@ class Services:
         self.uses = Uses(database)
         self.failures = Buckets(limits.max_failures, limits.failure_refill)  # wrong tokens, by where they come from
         self._directory: tuple[Mark, Catalog, World] | None = None
+        self._steps = 0  # from the one that was read as a whole
 
     @property
     def catalog(self) -> Catalog:
@@ -134,7 +136,7 @@ class Services:
         """All roles, teams and contracts as a unit knows them, at the state `mark` (None: it is looked up).
 
         A state never changes, so the last one asked for is kept, and of the next one nothing is read but what the log
-        names since; those of the past are kept beside it, a few of them.
+        names since, but for every hundredth; those of the past are kept beside it, a few of them.
         """
         mark = mark or await unit.audit.find_mark()
         directory: World | None = None
@@ -148,11 +150,13 @@ class Services:
             if catalog is unit.reader.catalog:  # what is read is what it makes of rows
                 if known_mark == mark:
                     return known
-                if await unit.audit.has(known_mark):
+                if self._steps < MOST_STEPS and await unit.audit.has(known_mark):
                     changed = await unit.profiles.list_subjects(known_mark.revision, but_people=True)
                     directory = await unit.worlds.reload_directory(known, changed) if changed else known
+                    self._steps += 1
         if directory is None:
             directory = await unit.worlds.load_directory()
+            self._steps = 0
         self._directory = (mark, unit.reader.catalog, directory)
         return directory
 

@@ -82,16 +82,15 @@ class Turns:
             self._taken[key] = left
         else:
             del self._taken[key]  # no count is kept of whoever has no turn
-        if self._queue:
-            self._note_pace()
-        elif self._paces or self._given_back is not None:
-            self._forget_pace()
         for called, waiting in self._queue.items():
             if self.take_now(waiting):
+                self._note_pace()
                 self._dequeue(called)
                 called.set_result(None)
                 return
         self._given_back = None  # a turn that nobody wanted: how long until the next one says nothing
+        if not self._queue:
+            self._paces.clear()  # of a crowd that is gone: the next may be about something else
 
     def is_free_for(self, key: Hashable) -> bool:
         """Whether `take_now` would give a turn."""
@@ -144,11 +143,6 @@ class Turns:
         if self._given_back is not None:
             self._paces.append(now - self._given_back)
         self._given_back = now
-
-    def _forget_pace(self) -> None:
-        """Keeps no pace of a crowd that is gone: the next may be about something else."""
-        self._paces.clear()
-        self._given_back = None
 
     def _dequeue(self, called: "asyncio.Future[None]") -> None:
         key = self._queue.pop(called)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.db.faults import DisagreeingIndexes
 from app.db.repositories import profiles
 from app.db.repositories.profiles import Signatures, _Gathering, _Making, _Naming
 from app.db.repositories.worlds import pausing_collection
@@ -125,7 +126,7 @@ def gather(*rows: int) -> _Gathering:
     ids=["one is missing", "twice the same", "twice the same row", "one too many"],
 )
 def test_indexes_that_do_not_agree_make_nobody(ids: str, rows: str) -> None:
-    """Such a file is damaged, and questions are answered from the tables, as far as these go."""
+    """Such a file is damaged."""
     gathering, flags = gather(1, 2), "\n".join(["ACTIVE0"] * len(json.loads(rows)))
 
     def take_in() -> None:
@@ -198,22 +199,23 @@ def test_names_in_no_order_make_nobody() -> None:
             add()
 
 
-async def test_a_server_whose_database_makes_no_index_answers_without(
+async def test_a_server_whose_database_makes_no_index_is_not_ready(
     world: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(_self: object) -> None:
-        raise ValueError("damaged")
+        raise DisagreeingIndexes("damaged")
 
     monkeypatch.setattr(_Gathering, "pack", refuse)
     await world.services.index.close()
     with caplog.at_level(50, "permgate"):
         async with _living(world.services, Settings(), Lifecycle()):
             assert world.services.index.current() is None
+            assert world.services.database.is_damaged
             found = await world.gql(
                 '{ check(input: {user: {userName: "ana"}, node: "desk.reports.menu"}) { allowed } }'
             )
             assert found["check"]["allowed"]
-    assert "no index can be made" in caplog.text
+    assert "do not say what its tables do" in caplog.text
 
 
 def test_nobody_at_all() -> None:

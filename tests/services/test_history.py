@@ -218,7 +218,6 @@ class History:
             services.program = await adopt_catalog(
                 services.database, find_catalog_files(self.seeds), at=self.clock(), new_id=services.new_id
             )
-            services._directory = None
             self.done["catalog"] += 1
 
     # ------------------------------------------------------------------ questions

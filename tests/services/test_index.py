@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from app.db.engine import _DAMAGED, POOL_SIZE
 from app.db.repositories.profiles import Signatures
+from app.db.tables import AuditSubjectRow
+from app.domain.audit import Mark
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
 from app.domain.decisions import Decision
@@ -28,9 +31,10 @@ from app.domain.references import Ref
 from app.domain.rights import Subject
 from app.domain.rooms import Room
 from app.domain.values import Switch
+from app.domain.world import World
 from app.services import access, at_once, grants, users
 from app.services.callers import authenticate
-from app.services.context import Reading, Services
+from app.services.context import MOST_STEPS, Reading, Services
 from app.services.grants import GrantItem
 from app.services.index import RightsIndex
 from app.services.references import HolderRef
@@ -218,6 +222,47 @@ async def test_what_is_kept_of_roles_teams_and_contracts_is_what_there_is(
         await services.close()
     assert shared > count
     assert anew > count
+
+
+@pytest.mark.parametrize("state", ["another history", "a later one", "a hundred states later"])
+async def test_what_is_kept_of_another_state_is_not_built_upon(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Of a database that was set back, of a snapshot that began later; and now and then all is read in any case."""
+    services = world.services
+    async with services.reading() as reading:
+        mark, wrong = reading.mark, World.of([])
+        assert mark is not None
+        (entry,) = await reading.unit.audit.find([mark.revision - 1])
+        before = Mark(entry.revision, entry.hash)
+        if state == "a hundred states later":
+            services._steps = MOST_STEPS
+        else:
+            before = Mark(mark.revision + (1 if state == "a later one" else -1), mark.hash)
+        services._directory = (before, services.catalog, wrong)
+        known = await services.load_directory(reading.unit, mark)
+        assert known == await reading.unit.worlds.load_directory() != wrong
+
+
+async def test_what_the_log_names_is_found_by_revision(world: Gateway) -> None:
+    """Not among the subjects of all entries there are."""
+    subjects = AuditSubjectRow.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+    plans: list[str] = []
+
+    def explain(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if subjects.name in statement:
+            with closing(sqlite3.connect(world.path)) as connection:
+                plans.extend(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    engine = world.services.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", explain)
+    async with world.services.database.reading(world.services.catalog) as unit:
+        everything = await unit.profiles.list_subjects(0)
+        others = await unit.profiles.list_subjects(0, but_people=True)
+    event.remove(engine, "before_cursor_execute", explain)
+    assert others == {subject for subject in everything if not subject.startswith("usr_")} < everything
+    assert len(plans) == 2
+    assert all("subjects_of_entry" in plan for plan in plans), plans
 
 
 # ---------------------------------------------------------------------- never behind

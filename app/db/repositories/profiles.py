@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from app.db import tables
+from app.db.faults import DisagreeingIndexes
 from app.db.mapping import TABLE_OF, columns_of, read_records
 from app.db.repositories.reading import Reader
 from app.db.repositories.worlds import PEOPLE, is_kind, pausing_collection
@@ -221,7 +222,8 @@ class Profiles:
     async def list_subjects(self, since: int, *, but_people: bool = False) -> frozenset[str]:
         """The ids of all that was changed after a revision, or of what of it is nobody: of people there may be many."""
         subjects = tables.table_of(tables.AuditSubjectRow)
-        statement = select(subjects.c.subject).where(subjects.c.revision > since).distinct()
+        # Not those that are distinct: for them SQLite would go through the subjects of the whole log, in their order.
+        statement = select(subjects.c.subject).where(subjects.c.revision > since)
         if but_people:
             statement = statement.where(~is_kind(subjects.c.subject, User))
         return frozenset(row[0] for row in await self.reader.tuples(statement))
@@ -324,7 +326,7 @@ class _Naming:
         self._last = ""
 
     def add(self, names: str, rows: str) -> None:
-        """Takes in names, and the row of the person of each. Raises `ValueError` for names that come in no order."""
+        """Takes in names, and the row of the person of each. Raises `DisagreeingIndexes` for names in no order."""
         listed = json.loads(names)
         self._last = _follow(self._last, listed)
         self.user_names.add(listed)
@@ -356,13 +358,13 @@ class _Gathering:
         self._known = self._with_external_ids = 0
 
     def _numbers_of(self, rows: str) -> list[int]:
-        """The numbers of people by the list of their rows. Raises `ValueError` for a row whose person has no name."""
+        """The numbers of people by the list of their rows. Raises `DisagreeingIndexes` for one without a name."""
         try:
             numbers = list(map(self._number_of_row.__getitem__, json.loads(rows)))
         except LookupError:
-            raise ValueError(UNLIKE) from None
+            raise DisagreeingIndexes(UNLIKE) from None
         if NOBODY in numbers:
-            raise ValueError(UNLIKE)
+            raise DisagreeingIndexes(UNLIKE)
         return numbers
 
     def add_external_ids(self, names: str, rows: str) -> None:
@@ -385,7 +387,7 @@ class _Gathering:
         gc.collect(0)  # what has but numbers is left out ever after: all at once, everybody would wait
 
     def pack(self) -> Everybody:
-        """Raises `ValueError` where the indexes of the database do not tell of the same people."""
+        """Raises `DisagreeingIndexes` where these do not tell of the same people."""
         external_ids = Packing()
         for start in range(0, len(self._ids), IN_A_BLOCK):  # some at a time are given up as well
             some = slice(start, start + IN_A_BLOCK)
@@ -401,12 +403,12 @@ class _Gathering:
             or not self._known == len(self._ids) == len(everybody.number_of)
             or not self._with_external_ids == len(by_external_id) == len(set(by_external_id))
         ):
-            raise ValueError(UNLIKE)
+            raise DisagreeingIndexes(UNLIKE)
         return everybody
 
 
 def _follow(last: str, names: Sequence[str]) -> str:
-    """The last of some names, each of which comes after the one before. Raises `ValueError` where one does not."""
+    """The last of some names, each of which comes after the one before. Raises `DisagreeingIndexes` else."""
     if any(map(ge, chain([last], names), names)):
-        raise ValueError("names do not come in the order of their characters")
+        raise DisagreeingIndexes("names do not come in the order of their characters")
     return names[-1] if names else last
