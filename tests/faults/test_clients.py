@@ -89,6 +89,7 @@ async def test_f20_a_change_whose_client_is_gone_is_brought_to_its_end_and_its_k
     assert select(world.path, made) == [(revision,)]
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_f20_a_query_whose_client_is_gone_is_called_off(
     world: Gateway, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ async def test_what_this_process_commits_is_known_at_once(world: Gateway, indexe
     assert now is None or now.revision == before.revision + 1
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_it_is_none_while_nobody_tells(
     world: Gateway, indexed: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

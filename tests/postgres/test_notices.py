@@ -49,6 +49,7 @@ async def test_a_commit_elsewhere_is_told_at_once(
     assert elsewhere.feed.revision == FIRST_REVISION + 1
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_what_was_committed_while_the_listener_was_cut_off_is_seen(
     gateway: Gateway, elsewhere: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

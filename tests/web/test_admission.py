@@ -209,6 +209,7 @@ async def test_documents_that_are_refused_count_as_new_ones_once(world: Gateway)
 # ---------------------------------------------------------------------- places
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_one_caller_has_a_share_of_the_places(world: Gateway, waiting: Waiting) -> None:
     few = admission(world.services, max_concurrency=3, max_caller_concurrency=2, max_waiting=2, max_wait_s=0.01)
     olga, ana = caller_of(world), caller_of(world, "ana")
@@ -222,6 +223,7 @@ async def test_one_caller_has_a_share_of_the_places(world: Gateway, waiting: Wai
     assert "data" in await ask(few, olga)
 
 
+@pytest.mark.usefixtures("unindexed")
 async def test_who_finds_no_place_is_told_soon(world: Gateway, waiting: Waiting) -> None:
     few = admission(world.services, max_concurrency=1, max_caller_concurrency=2, max_waiting=4, max_wait_s=0.01)
     olga, ana = caller_of(world), caller_of(world, "ana")
