@@ -110,7 +110,7 @@ def mark_damaged(engine: AsyncEngine) -> None:
 
 
 def is_damaged(engine: AsyncEngine) -> bool:
-    """Whether SQLite has found, in any of its pages, that a file is not what was written to it."""
+    """Whether it was found, by SQLite in any of its pages or by us, that a database is not what was written to it."""
     return engine.sync_engine in _DAMAGED
 
 

@@ -3,7 +3,7 @@
 Every transport of GraphQL comes by here, and every other door, so that the limits of one hold for all:
 
     admitted = await admission.admit(caller, request)              # read, bound to its variables, paid for
-    answer = await admission.execute(caller, admitted)             # a query or a mutation: when it has a place
+    answer = await admission.execute(caller, admitted)             # a query or a mutation: waiting takes a place
     answers = admission.subscribe(listener, admitted)            # a subscription: each event is paid for
 
     admission.pay(caller, cost)                                    # what is no operation of GraphQL: SCIM, feeds
