@@ -254,8 +254,8 @@ class Database:
     gives it connections of its own. So has one that follows the log: what it comes to know saves many others a unit,
     and it does not wait in line with them.
 
-    `is_damaged` once SQLite has found that the file is, or we that its indexes disagree with its tables: it stays so until
-    the process is started anew.
+    `is_damaged` once SQLite has found that the file is, or we that its indexes disagree with its tables: it stays so
+    until the process is started anew.
 
     `stopped` is why it takes no writes any more: after a commit of which nobody knows what became of it, a file of
     SQLite may say another thing than what its readers see, until all who have it open have gone. Whoever is in
