@@ -15,10 +15,10 @@ from app.domain.compiled import Program
 from app.domain.decisions import applicable_rules
 from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, PrerequisiteNotMet, TooMany, Warned
 from app.domain.fixes import FREE, IMPOSSIBLE, Families, Fix, GiveRight, Means, Raising, Suggestion
-from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RoleId, RowId, TeamId, UserId
+from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RoleId, Row, RowId, TeamId, UserId
 from app.domain.requirements import AtLeast, iterate_atoms
 from app.domain.values import Value
-from app.domain.violations import Judgement, Violation
+from app.domain.violations import Failure, Judgement, Violation
 from app.domain.warnings import find_warnings
 from app.domain.world import Change, World
 
@@ -93,6 +93,9 @@ def judge(program: Program, before: World, wish: Wish, stamp: Stamp) -> Outcome:
         if not added:
             break
         changes += added
+    if not violations:
+        judgement = _drop_spare(judgement, changes[len(wish.changes) :], stamp.at)
+        changes = judgement.changes
     suspending = wish.on_dependents is Dependents.SUSPEND
     suspended = tuple(violation for violation in violations if suspending and not violation.gained)
     standing = tuple(violation for violation in violations if not suspending or violation.gained)
@@ -125,29 +128,41 @@ def _complete(judgement: Judgement, violations: tuple[Violation, ...], wish: Wis
         yield from _cascade([violation for violation in mine if not violation.gained], judgement, stamp)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rights that rows of one contract and window give, and that lack something in a contract at a moment."""
+
+    row: Grant
+    contract: ContractId | None
+    at: datetime
+    wanted: dict[tuple[int, Value], None] = field(default_factory=dict)  # right and how much of it
+
+
 def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) -> Iterator[Change]:
     """The one smallest set of grants under each granted row: same holder, contract, window and source."""
     program = judgement.program
-    groups: dict[tuple[object, ...], tuple[Grant, dict[tuple[int, Value], Violation]]] = {}
     granted: dict[tuple[HolderId, ContractId | None], list[Grant]] = {}
     for change in judgement.changes if violations else ():
         if isinstance(change.after, Grant) and change.before is None:
             granted.setdefault((change.after.holder, change.after.contract), []).append(change.after)
+    everywhere = {(v.failure.holder, v.failure.number) for v in violations if v.failure.contract is None}
+    groups: dict[tuple[object, ...], _Group] = {}
     for violation in violations:
-        key = program.catalog.permissions[violation.failure.number].key
-        for row in granted.get((violation.failure.holder, violation.failure.contract), ()):
-            if row.node == key or _gives_along(program, row.node, key):
-                group = (row.holder, row.contract, row.valid_from, row.valid_until)
-                wanted = groups.setdefault(group, (row, {}))[1]
-                wanted[violation.failure.number, violation.asked] = violation
+        holder, number, contract = violation.failure.holder, violation.failure.number, violation.failure.contract
+        rows = _giving(granted.get((holder, contract), ()), program, number, violation.at)
+        if not rows and (holder, number) not in everywhere:  # an unscoped row gives it, and breaks it here alone
+            rows = _giving(granted.get((holder, None), ()), program, number, violation.at)
+        for row, at in rows:
+            key = (row.holder, row.contract, row.valid_from, row.valid_until, contract, at)
+            groups.setdefault(key, _Group(row, contract, at)).wanted[number, violation.asked] = None
     added: dict[HolderId, list[Grant]] = {}
-    for row, wanted in sorted(groups.values(), key=lambda group: _narrowness(group[0])):
-        at = max(stamp.at, row.valid_from or stamp.at)
+    for group in sorted(groups.values(), key=lambda group: (_narrowness(group.row), group.at)):
+        row = group.row
         families = Families()
         mine = added.setdefault(row.holder, [])
         along = [other for other in mine if _outlasts(other, row)]
-        raising = _raising(judgement, row.holder, row.contract, at, list(wanted), families, along=along)
-        family = families.all_of(raising.right(number, value) for number, value in wanted)
+        raising = _raising(judgement, row.holder, group.contract, group.at, group.wanted, families, along=along)
+        family = families.all_of(raising.right(number, value) for number, value in group.wanted)
         if len(family) != 1:
             continue  # nothing helps, or an either-or leaves a choice: refused with the alternatives
         for suggestion in sorted_fix(program, family[0]):
@@ -155,6 +170,29 @@ def _include(violations: list[Violation], judgement: Judgement, stamp: Stamp) ->
                 new = replace(row, **stamp.row(Grant), node=suggestion.node, value=suggestion.value)
                 mine.append(new)
                 yield Change(None, new)
+
+
+def _drop_spare(judgement: Judgement, added: Iterable[Change], now: datetime) -> Judgement:
+    """The same change without those of the included grants that others of them make superfluous between them.
+
+    Each set is the smallest under its row. Sets under rows of several contracts or windows may still share a time.
+    """
+    included = [(change, change.after) for change in added if isinstance(change.after, Grant)]
+    if len({(row.contract, row.valid_from, row.valid_until) for _, row in included}) < 2:
+        return judgement
+    failing = _failing(judgement, now)
+    for change, _ in reversed(included):
+        less = Judgement(judgement.program, judgement.before, [one for one in judgement.changes if one is not change])
+        if _failing(less, now) <= failing:
+            judgement = less
+    return judgement
+
+
+def _failing(judgement: Judgement, now: datetime) -> set[tuple[datetime, Failure]]:
+    """What newly fails, now or when a touched row begins or ends."""
+    ends = {row.valid_until for change in judgement.changes if isinstance(row := change.record, Row)}
+    moments = {*judgement.instants(now), *(end for end in ends if end is not None and end > now)}
+    return {(at, violation.failure) for at in moments for violation in judgement.violations_at(at, judgement.reached())}
 
 
 def _narrowness(row: Grant) -> tuple[bool, float, float]:
@@ -169,6 +207,17 @@ def _outlasts(row: Grant, other: Grant) -> bool:
     begins = row.valid_from is None or (other.valid_from is not None and row.valid_from <= other.valid_from)
     ends = row.valid_until is None or (other.valid_until is not None and row.valid_until >= other.valid_until)
     return row.contract in {None, other.contract} and begins and ends
+
+
+def _giving(rows: Iterable[Grant], program: Program, number: int, since: datetime) -> list[tuple[Grant, datetime]]:
+    """Those that give a right by themselves, each with the first moment since then at which it does."""
+    key = program.catalog.permissions[number].key
+    begun = [(row, max(since, row.valid_from or since)) for row in rows]
+    return [
+        (row, at)
+        for row, at in begun
+        if row.counts(row.contract, at) and (row.node == key or _gives_along(program, row.node, key))
+    ]
 
 
 def _gives_along(program: Program, giver: str, key: str) -> bool:

@@ -49,13 +49,8 @@ def worlds(count: int, *, deep: bool) -> settings:
     return settings(max_examples=count if deep else count // 10, deadline=None, suppress_health_check=large)
 
 
-def on_random_worlds(
-    count: int, *, same_by_default: bool = False
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes of a statement about a drawn case (and, if it asks for one, a `pick`) a test of its own and a deep one.
-
-    `same_by_default`: the deep one finds a fault that is known; until that is mended the other has the same worlds.
-    """
+def on_random_worlds(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes of a statement about a drawn case (and, if it asks for one, a `pick`) a test of its own and a deep one."""
 
     def decorate(statement: Callable[..., None]) -> Callable[..., None]:
         drawn: dict[str, st.SearchStrategy[Any]] = {"case": cases()}
@@ -66,10 +61,7 @@ def on_random_worlds(
             "deep", [pytest.param(False, id="default"), pytest.param(True, id="deep", marks=pytest.mark.deep)]
         )
         def test(deep: bool) -> None:
-            chosen = worlds(count, deep=deep)
-            if same_by_default and not deep:
-                chosen = settings(chosen, derandomize=True)
-            chosen(given(**drawn)(statement))()
+            worlds(count, deep=deep)(given(**drawn)(statement))()
 
         test.__name__ = statement.__name__
         test.__doc__ = statement.__doc__

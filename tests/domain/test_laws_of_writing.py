@@ -62,15 +62,20 @@ def broken(case: Case, world: World, at: datetime) -> set[Failing]:
     return found
 
 
-def newly_broken(case: Case, changes: Sequence[Change], *, ends: bool = False) -> set[Failing]:
-    """What fails after these changes and did not before, now or when a touched row begins; with `ends` or ends."""
+def newly_broken(case: Case, changes: Sequence[Change]) -> set[Failing]:
+    """What fails after these changes and did not before, now or when a touched row begins."""
+    return {failing for _, failing in newly_broken_then(case, changes)}
+
+
+def newly_broken_then(case: Case, changes: Sequence[Change], *, ends: bool = False) -> set[tuple[datetime, Failing]]:
+    """The same, each with when; with `ends` also what fails when a touched row ends."""
     rows = [row for change in changes for row in (change.before, change.after) if isinstance(row, Row)]
     moments = {case.at, *(row.valid_from for row in rows), *(row.valid_until for row in rows if ends)}
     before, after = case.world, case.world.changed(changes)
-    found: set[Failing] = set()
+    found: set[tuple[datetime, Failing]] = set()
     for at in moments:
         if at is not None and at >= case.at:
-            found |= broken(case, after, at) - broken(case, before, at)
+            found |= {(at, failing) for failing in broken(case, after, at) - broken(case, before, at)}
     return found
 
 
@@ -229,10 +234,10 @@ def test_suspending_refuses_only_what_is_newly_given_without_its_needs(case: Cas
 def is_needed(case: Case, tried: Attempt, added: Change) -> bool:
     """Whether something would be broken without one of the changes, sooner or later, that is not with it."""
     less = [change for change in tried.outcome.changes if change is not added]
-    return not newly_broken(case, less, ends=True) <= newly_broken(case, tried.outcome.changes, ends=True)
+    return not newly_broken_then(case, less, ends=True) <= newly_broken_then(case, tried.outcome.changes, ends=True)
 
 
-@on_random_worlds(1000, same_by_default=True)  # docs/reliability.md, "Not shown": one world in two thousand or so
+@on_random_worlds(1000)
 def test_what_is_included_is_needed_and_like_what_was_asked_for(case: Case, pick: int) -> None:
     tried = attempt(case, pick, MissingPrerequisites.INCLUDE, grants_alone=True)
     if tried.outcome.errors:
@@ -242,6 +247,17 @@ def test_what_is_included_is_needed_and_like_what_was_asked_for(case: Case, pick
         assert change.before is None
         assert any(_is_like(change.after, row) for row in asked)
         assert is_needed(case, tried, change)
+
+
+@on_random_worlds(1000)
+def test_include_is_refused_only_where_nothing_helps_or_there_is_a_choice(case: Case, pick: int) -> None:
+    tried = attempt(case, pick, MissingPrerequisites.INCLUDE, grants_alone=True)
+    helped = [
+        error.holder in tried.wish.asked and len(error.fixes) == 1
+        for error in tried.outcome.errors
+        if isinstance(error, PrerequisiteNotMet)
+    ]
+    assert not helped or not all(helped)
 
 
 def _is_like(row: Record | None, asked: Record | None) -> bool:
