@@ -144,9 +144,7 @@ class Client:
         return dict(zip(questions, json.loads(line), strict=True))
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(10)
+        self.process.communicate(timeout=10)
 
 
 @dataclass
