@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from inspect import isawaitable, iscoroutine
 from time import perf_counter, thread_time
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import strawberry
 from graphql import (
@@ -31,7 +31,6 @@ from graphql import (
     parse,
     validate,
 )
-from graphql import Executor as Execution
 from graphql.execution import create_source_event_stream
 from strawberry.exceptions import StrawberryInputCoercionError
 
@@ -67,6 +66,8 @@ ANSWERED = frozenset({OperationType.QUERY, OperationType.MUTATION})  # with one 
 LISTENED = frozenset({OperationType.SUBSCRIPTION})
 T = TypeVar("T")
 Hear = Callable[[], Awaitable["asyncio.Future[None] | None"]]
+Execution = PiecewiseExecution | Run
+"""Of one operation: by graphql-core, or by a plan."""
 
 
 class RequestFault(Exception):
@@ -134,7 +135,7 @@ class Admitted:
     cost: int
     effort: int
     timeout_s: float
-    execution: Execution[Any] | Run
+    execution: Execution
 
 
 class Executor:
@@ -329,18 +330,18 @@ class Executor:
         effort = round((clock() - started) / UNIT_S)
         return Admitted(request, chosen.operation, cost, effort, self._find_timeout(document, chosen), execution)
 
-    def _bind(self, document: Document, request: Request, caller: Caller) -> Execution[Any] | Run:
+    def _bind(self, document: Document, request: Request, caller: Caller) -> Execution:
         """An execution of the document with the variables, which are coerced here and nowhere else."""
         plan = self._find_plan(document, request.operation_name) if self.policy.compiled else None
         hide = not self.policy.may_introspect(caller)
-        execution: Execution[Any] | Run | list[GraphQLError] | None = None
+        execution: Execution | list[GraphQLError] | None = None
         if plan is not None:
             execution = plan.bind(request.variables or {}, max_errors=MAX_ERRORS, hide_suggestions=hide)
         if execution is None:
-            execution = PiecewiseExecution.build(
+            execution = cast(Execution | list[GraphQLError], PiecewiseExecution.build(
                 self.schema, document.node, raw_variable_values=dict(request.variables or {}),
                 operation_name=request.operation_name, max_coercion_errors=MAX_ERRORS, hide_suggestions=hide,
-            )  # fmt: skip
+            ))  # fmt: skip
         if isinstance(execution, list):
             raise RequestFault(execution, FaultCode.BAD_USER_INPUT)
         return execution
@@ -410,8 +411,7 @@ class Executor:
         except BaseException:
             if iscoroutine(result):
                 result.close()
-            if isinstance(admitted.execution, Run):
-                admitted.execution.drop()
+            admitted.execution.drop()
             await operation.end()
             raise
         return await within(admitted.timeout_s, self._answer(operation, admitted, result), leaving=leaving)
@@ -459,13 +459,13 @@ class Executor:
             await listener.rest()
 
 
-def _begin(operation: Operation, execution: Execution[Any] | Run) -> Any:
+def _begin(operation: Operation, execution: Execution) -> Any:
     """The result of an execution, or what has to be awaited for it."""
     execution.context_value = operation
     return execution.execute_operation()
 
 
-async def _finish(operation: Operation, execution: Execution[Any] | Run, begun: Any = None) -> dict[str, Any] | None:
+async def _finish(operation: Operation, execution: Execution, begun: Any = None) -> dict[str, Any] | None:
     """The answer of an execution, which may have begun; None where the operation has moved."""
     try:
         result = _begin(operation, execution) if begun is None else begun
@@ -490,7 +490,7 @@ async def _find_revision(operation: Operation) -> int | None:
         return None
 
 
-async def _answer_event(execution: Execution[Any], event: Any, listener: Listener) -> dict[str, Any]:
+async def _answer_event(execution: PiecewiseExecution, event: Any, listener: Listener) -> dict[str, Any]:
     showing = execution.build_per_event_executor(event)
     showing.context_value = listener.operation
     result: Any = showing.execute_operation(serially=False)

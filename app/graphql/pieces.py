@@ -6,12 +6,14 @@ is loaded together may fall apart by that: one statement more for each rest, of 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from inspect import CORO_CREATED, getcoroutinestate
 from time import perf_counter, thread_time
-from typing import Any
+from types import CoroutineType
+from typing import Any, TypeGuard
 
 from graphql import Executor
-from graphql.pyutils import gather_with_cancel
+from graphql.pyutils import gather_with_cancel, is_awaitable
 
 PIECE_S = 0.05  # of the processor; most operations take less, and are run in one piece
 LOOK_S = 0.005  # after which a piece is looked at for the first time
@@ -57,12 +59,36 @@ class Pace:
                 self._begun, self._look_at = None, perf_counter() + min(LOOK_S, PIECE_S)
 
 
+def close_unbegun(coroutines: list[Coroutine[Any, Any, Any]]) -> None:
+    """Closes those that nobody has come to, each before what it would have waited for; the list is empty then."""
+    for one in reversed(coroutines):
+        if getcoroutinestate(one) == CORO_CREATED:
+            one.close()
+    coroutines.clear()
+
+
+def own_awaitables(begun: list[Coroutine[Any, Any, Any]]) -> Callable[[Any], TypeGuard[Awaitable[Any]]]:
+    """Whether a value is to be waited for, which graphql-core asks of all but the entries of lists.
+
+    Coroutines are kept in `begun`. Of the execution it knows nothing: a ring of both would outlive the answer.
+    """
+
+    def own_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+        if value.__class__ is CoroutineType:
+            begun.append(value)
+            return True
+        return is_awaitable(value)
+
+    return own_awaitable
+
+
 class PiecewiseExecution(Executor[Any]):
     """An execution by graphql-core that rests between its pieces. What it answers is the same."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._pace = Pace()
+        self._begun: list[Coroutine[Any, Any, Any]] = []  # what was made to be waited for
 
     def build_per_event_executor(self, payload: Any) -> Executor[Any]:
         """One for an event of a subscription, which keeps the selections of that event for no longer than itself.
@@ -75,9 +101,26 @@ class PiecewiseExecution(Executor[Any]):
         return executor
 
     def execute_operation(self, serially: bool | None = None) -> Any:
-        """Begins with the first piece."""
-        self._pace = Pace()
-        return super().execute_operation(serially)
+        """Begins with the first piece. Whoever does not wait for what there is to wait for has it dropped."""
+        self._pace, self._begun = Pace(), []
+        self.is_awaitable = own_awaitables(self._begun)
+        result = super().execute_operation(serially)
+        return self._await_result(self._own(result)) if result.__class__ is CoroutineType else result
+
+    async def _await_result(self, result: Any) -> Any:
+        try:
+            return await result
+        except BaseException:  # it was called off
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Closes what nobody will wait for any more. Of itself graphql-core leaves that to be found as garbage."""
+        close_unbegun(self._begun)
+
+    def _own(self, coroutine: Any) -> Any:
+        self._begun.append(coroutine)
+        return coroutine
 
     async def complete_awaitable_value(
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
@@ -91,6 +134,18 @@ class PiecewiseExecution(Executor[Any]):
         found = await result
         await self._pace.rest()
         return found
+
+    def complete_list_item_value(self, item: Any, completed: list[Any], *more: Any) -> bool:
+        """An entry of a list, completed; whether it is to be waited for."""
+        waits = super().complete_list_item_value(item, completed, *more)
+        if waits:
+            self._own(completed[-1])
+        return waits
+
+    def complete_awaitable_list_item_value(self, *given: Any) -> Coroutine[Any, Any, Any]:
+        """An entry of a list, completed when it is its turn."""
+        work: Coroutine[Any, Any, Any] = self._own(super().complete_awaitable_list_item_value(*given))
+        return work
 
     def complete_iterable_value(
         self, item_type: Any, field_details_list: Any, info: Any, path: Any, items: Any, position_context: Any
@@ -123,10 +178,6 @@ class PiecewiseExecution(Executor[Any]):
                     waiting.append(index)
         except Exception:
             self.settle_in_background([completed[index] for index in waiting])
-            raise
-        except asyncio.CancelledError:
-            for index in waiting:
-                completed[index].close()
             raise
         found = await gather_with_cancel(*(completed[index] for index in waiting))
         for index, value in zip(waiting, found, strict=True):

@@ -6,7 +6,7 @@ so that errors come in the same order as well.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from inspect import iscoroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,7 @@ from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import VariableValues
 from graphql.pyutils import gather_with_cancel, is_awaitable
 
-from app.graphql.pieces import Pace
+from app.graphql.pieces import Pace, close_unbegun
 
 if TYPE_CHECKING:
     from app.graphql.compiled.plans import Plan
@@ -79,7 +79,7 @@ class Run:
         self._values = values
         self._nulled: set[Place] = set()  # where an error has put nothing
         self._background: set[asyncio.Future[Any]] = set()
-        self._begun: list[CoroutineType[Any, Any, Any]] = []  # what was made to be waited for
+        self._begun: list[Coroutine[Any, Any, Any]] = []  # what was made to be waited for
 
     @property
     def operation(self) -> OperationDefinitionNode:
@@ -170,10 +170,7 @@ class Run:
 
     def drop(self) -> None:
         """Closes what nobody will wait for any more, since an error or a deadline came before."""
-        for one in reversed(self._begun):
-            if getcoroutinestate(one) == CORO_CREATED:
-                one.close()
-        self._begun.clear()
+        close_unbegun(self._begun)
 
     def await_value(
         self, value: Awaitable[Any], complete: Complete, nodes: list[FieldNode], place: Place, *, is_required: bool
