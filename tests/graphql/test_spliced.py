@@ -12,6 +12,8 @@ from app.graphql.spliced import PURE, is_of_edge, is_pure
 from app.services.shown import Answers
 from tests.factories import Gateway, count_statements
 
+pytestmark = pytest.mark.of_plans
+
 RIGHTS = """query (
     $user: UserRef!, $system: String, $nodes: [String!], $states: [RightState!], $contract: ContractRef) {
   user(ref: $user) { effectiveRights(system: $system, nodes: $nodes, states: $states, contract: $contract) {

@@ -33,6 +33,8 @@ from app.services.writing import WriteOptions
 from tests.factories import Template, executor
 from tests.services.test_history import PEOPLE, ROLES, STEPS, TEAMS, History, begin_history
 
+pytestmark = pytest.mark.of_plans
+
 PAGES = (
     "edges { cursor node { who: userName isOwner status ...All } } pageInfo { hasNextPage hasPreviousPage endCursor }",
     "edges { node { id userName displayName roles { role { key } } teams { team { key } } } }",

@@ -19,6 +19,8 @@ from app.web.shortcut import MOST_IN_A_TURN, Shortcut
 from tests.factories import Gateway
 from tests.web.test_door import Posted, Told, Ways, post, send
 
+pytestmark = pytest.mark.of_plans
+
 ONE = "query One($u: String!, $n: String!) { check(input: {user: {userName: $u}, node: $n}) { allowed state } }"
 GIVEN = "query ($input: CheckInput!) { check(input: $input) { allowed } }"
 MANY = "query ($inputs: [CheckInput!]!) { checkMany(inputs: $inputs) { yes: allowed __typename } }"

@@ -19,6 +19,8 @@ from tests.sockets import PROMPTLY, serving
 from tests.web.test_heads import send
 from tests.web.test_shortcut import MANY, ONE
 
+pytestmark = pytest.mark.of_plans
+
 LIMITS = Limits(caller_refill=10**15, max_new_documents=10**9, max_body_bytes=60_000)
 CHECK = {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}}
 MENU = {"node": "desk.reports.menu", "user": {"userName": "ana"}}

@@ -37,6 +37,7 @@ def test_anything_else_is_refused() -> None:
         read_settings({"PERMGATE_COMPILED": "no"})
 
 
+@pytest.mark.of_plans
 async def test_a_query_is_run_by_its_plan_or_by_graphql_core() -> None:
     assert isinstance((await admit("{ systems { key } }")).execution, Run)
     assert isinstance((await admit("{ systems { key } }", compiled=False)).execution, PiecewiseExecution)
