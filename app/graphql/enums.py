@@ -93,7 +93,7 @@ _describe(
 )
 _describe(
     AccessLevel,
-    "The level of a person in one product of a contract, lowest first.",
+    "The level of a person in one product of a contract. From the lowest: WITHOUT_ACCESS, USER, ADMINISTRATOR, OWNER.",
     {
         "WITHOUT_ACCESS": "May use the product, not view or edit its data.",
         "USER": "Views the settings of the product.",

@@ -53,6 +53,11 @@ class FactInput:
 
 
 AT = "At this moment; left out: now, or when what `asOf` names was committed."
+CONTRACT = "In this contract; left out: by what counts in every contract."
+FACTS = (
+    "Facts to take as known, where none is stored; from whoever has the right `gateway.rights.assert_facts`, in place "
+    "of what is stored."
+)
 AS_OF = (
     "By the rows and the catalog that were known then; left out: by those of now. Whether you may see the answer is "
     "decided by what you hold now."
@@ -73,14 +78,8 @@ class AsOf:
 
 At = Annotated[datetime | None, strawberry.argument(description=AT)]
 AsOfArgument = Annotated[AsOf | None, strawberry.argument(description=AS_OF)]
-ContractArgument = Annotated[
-    ContractRef | None,
-    strawberry.argument(description="In this contract; left out: where rows of every contract count."),
-]
-FactsArgument = Annotated[
-    list[FactInput] | None,
-    strawberry.argument(description="Facts to take as known, where none is stored."),
-]
+ContractArgument = Annotated[ContractRef | None, strawberry.argument(description=CONTRACT)]
+FactsArgument = Annotated[list[FactInput] | None, strawberry.argument(description=FACTS)]
 
 
 def read_ref(given: UserRef | RoleRef | TeamRef | ContractRef) -> Ref:

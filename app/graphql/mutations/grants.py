@@ -49,7 +49,9 @@ class RevokeInput:
     contract: ContractRef | None = strawberry.field(
         default=strawberry.UNSET, description="Rows of this contract; left out: rows of no contract."
     )
-    source: str | None = strawberry.field(default=strawberry.UNSET, description="Rows of this source.")
+    source: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Rows of this source; left out: `manual`."
+    )
 
     def item(self) -> services.RevokeItem:
         return services.RevokeItem(

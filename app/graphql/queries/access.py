@@ -13,6 +13,8 @@ from app.graphql.faults import Fault
 from app.graphql.inputs import (
     AS_OF,
     AT,
+    CONTRACT,
+    FACTS,
     AsOf,
     ContractArgument,
     ContractRef,
@@ -38,18 +40,14 @@ class CheckInput:
     at_least: RightValueInput | None = strawberry.field(
         default=strawberry.UNSET, description="At least this much; left out: anything above nothing."
     )
-    contract: ContractRef | None = strawberry.field(
-        default=strawberry.UNSET, description="In this contract; left out: by rows that count in every contract."
-    )
+    contract: ContractRef | None = strawberry.field(default=strawberry.UNSET, description=CONTRACT)
     target: UserRef | None = strawberry.field(
         default=strawberry.UNSET, description="The other person, where the right reaches people or asks of them."
     )
     target_subscriber: str | None = strawberry.field(
         default=strawberry.UNSET, description="The subscriber, where the right leans on the link to one."
     )
-    facts: list[FactInput] | None = strawberry.field(
-        default=strawberry.UNSET, description="Facts to take as known, where none is stored."
-    )
+    facts: list[FactInput] | None = strawberry.field(default=strawberry.UNSET, description=FACTS)
     at: datetime | None = strawberry.field(default=strawberry.UNSET, description=AT)
     as_of: AsOf | None = strawberry.field(default=strawberry.UNSET, description=AS_OF)
 

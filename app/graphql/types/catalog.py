@@ -162,8 +162,8 @@ class Permission(PermissionNode):
         return None if key is None else Product.of(self.catalog(info).products_by_key[key])
 
     @strawberry.field(
-        description="Users whose effective value is at least `atLeast` (default: anything above nothing), by name. "
-        f"{OPERATIONS['Permission.holders']}"
+        description="Users whose effective value is at least `atLeast` (default: anything above nothing), by user "
+        f"name. {OPERATIONS['Permission.holders']}"
     )
     async def holders(
         self,

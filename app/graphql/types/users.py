@@ -76,7 +76,7 @@ class Token:
 
 @strawberry.type(description="A person or a service account.")
 class User(Holder):
-    user_name: str = strawberry.field(description="The user name, unique and never given again.")
+    user_name: str = strawberry.field(description="The user name: unique among users, archived ones included.")
     external_id: str | None = strawberry.field(description="The id in the directory they come from.")
     email: str | None = strawberry.field(description="The e-mail address.")
     kind: UserKind = strawberry.field(description="A human being or a machine.")
