@@ -21,6 +21,7 @@ from app.domain.values import Level
 
 EvaluationOf = Callable[[ContractId | None, datetime], Evaluation]
 SETTERS = frozenset({AccessLevel.ADMINISTRATOR, AccessLevel.OWNER})  # the levels in System [CORE] that set levels
+_OPEN = frozenset({Standing.ANYBODY, Standing.ONESELF, Standing.PART})  # there is always something to do it to
 
 
 class Authority:
@@ -248,7 +249,7 @@ class Authority:
             raise NotPermitted(f"you may not do this. {need}")
 
     def _may(self, need: Need) -> bool:
-        if self.owns_account or Standing.ANYBODY in need.standing or Standing.ONESELF in need.standing:
+        if self.owns_account or _OPEN.intersection(need.standing):
             return True
         if need.right is not None and (
             self.holds(need.right) or (not need.everywhere and self.contracts_with(need.right) != frozenset())

@@ -61,6 +61,7 @@ class Standing(StrEnum):
 
     ANYBODY = "nothing but a valid token"
     ONESELF = "to be the user it is about"
+    PART = "to have part in it"  # a role or team that the caller includes, a contract of theirs
     CORE_ADMINISTRATOR = "the level ADMINISTRATOR or OWNER in System [CORE] of the contract"
     CONTRACT_OWNER = "to own the contract"
     ACCOUNT_OWNER = "to own the account"
@@ -88,6 +89,7 @@ class Need:
 
 _ANYBODY = Need(standing=(Standing.ANYBODY,))
 _ONESELF = (Standing.ONESELF,)
+_PART = (Standing.PART,)
 _LEVELS = (Standing.CORE_ADMINISTRATOR,)
 
 OPERATIONS: Mapping[str, Need] = {
@@ -135,12 +137,12 @@ OPERATIONS: Mapping[str, Need] = {
     "nodes": _ANYBODY,
     "user": Need(Right.VIEW_USERS, standing=_ONESELF),
     "users": Need(Right.VIEW_USERS, standing=_ONESELF),
-    "role": Need(Right.VIEW_ROLES, standing=_ONESELF),
-    "roles": Need(Right.VIEW_ROLES, standing=_ONESELF),
-    "team": Need(Right.VIEW_TEAMS, standing=_ONESELF),
-    "teams": Need(Right.VIEW_TEAMS, standing=_ONESELF),
-    "contract": Need(Right.VIEW_CONTRACTS, standing=_ONESELF),
-    "contracts": Need(Right.VIEW_CONTRACTS, standing=_ONESELF),
+    "role": Need(Right.VIEW_ROLES, standing=_PART),
+    "roles": Need(Right.VIEW_ROLES, standing=_PART),
+    "team": Need(Right.VIEW_TEAMS, standing=_PART),
+    "teams": Need(Right.VIEW_TEAMS, standing=_PART),
+    "contract": Need(Right.VIEW_CONTRACTS, standing=_PART),
+    "contracts": Need(Right.VIEW_CONTRACTS, standing=_PART),
     "facts": Need(Right.VIEW_CONTRACTS, standing=_LEVELS),
     "check": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
     "checkMany": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
@@ -151,8 +153,8 @@ OPERATIONS: Mapping[str, Need] = {
     "syncSources": Need(Right.VIEW_SYNC, everywhere=True),
     "verifyAudit": Need(Right.VIEW_HISTORY, everywhere=True),
     # ---- asking further: fields that show what their parent alone does not open
-    "Holder.grants": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
-    "Holder.limits": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
+    "Holder.grants": Need(Right.VIEW_RIGHTS, standing=(Standing.ONESELF, Standing.PART)),
+    "Holder.limits": Need(Right.VIEW_RIGHTS, standing=(Standing.ONESELF, Standing.PART)),
     "User.roles": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
     "User.teams": Need(Right.VIEW_TEAMS, standing=_ONESELF),
     "User.contracts": Need(Right.VIEW_CONTRACTS, standing=(Standing.ONESELF, *_LEVELS)),
@@ -161,9 +163,9 @@ OPERATIONS: Mapping[str, Need] = {
     "User.effectiveRights": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
     "User.can": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
     "User.operations": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
-    "Role.rights": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
+    "Role.rights": Need(Right.VIEW_RIGHTS, standing=_PART),
     "Role.members": Need(Right.VIEW_RIGHTS),
-    "Team.roles": Need(Right.VIEW_RIGHTS, standing=_ONESELF),
+    "Team.roles": Need(Right.VIEW_RIGHTS, standing=_PART),
     "Team.members": Need(Right.VIEW_TEAMS),
     "Contract.owner": Need(Right.VIEW_USERS, standing=_ONESELF),
     "Contract.facts": Need(Right.VIEW_CONTRACTS, standing=_LEVELS),

@@ -102,6 +102,7 @@ def test_a_refusal_says_what_is_needed() -> None:
 
 
 RIGHTED = {name: need for name, need in OPERATIONS.items() if need.right is not None}
+OF_EVERYBODY = {Standing.ANYBODY, Standing.ONESELF, Standing.PART}  # what they do not see is as if it were not there
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -112,7 +113,7 @@ def test_account_owners_do_everything(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_somebody_with_nothing_does_what_anybody_may(name: str) -> None:
     need = OPERATIONS[name]
-    assert requires(need) is bool({Standing.ANYBODY, Standing.ONESELF} & {*need.standing})
+    assert requires(need) is bool(OF_EVERYBODY & {*need.standing})
 
 
 @pytest.mark.parametrize("name", RIGHTED)
@@ -123,9 +124,10 @@ def test_a_right_opens_its_operations_and_in_one_contract_those_alone_that_reach
     assert requires(need, *whole)
     # Lacking that one right, what is left opens nothing.
     lacking = [row for row in whole if row.node != need.right]
-    assert requires(need, *lacking) is (Standing.ONESELF in need.standing)
+    is_open = bool(OF_EVERYBODY & {*need.standing})
+    assert requires(need, *lacking) is is_open
     inside = [*every_right(SAM, C1), level(SAM, USER)]
-    assert requires(need, *inside) is (not need.everywhere or Standing.ONESELF in need.standing)
+    assert requires(need, *inside) is (not need.everywhere or is_open)
 
 
 def test_a_right_in_a_contract_that_is_closed_to_somebody_opens_nothing() -> None:
