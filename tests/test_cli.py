@@ -25,6 +25,7 @@ from app import cli
 from app.catalogs import catalog_files
 from app.catalogs.documents import Document, read_document
 from app.graphql.schema import print_schema
+from app.settings import Settings
 from tests.factories import SEEDS, Template
 
 Run = Callable[..., "Result"]
@@ -335,11 +336,11 @@ def test_catalog_check_tells_what_is_in_sound_files(run: Run) -> None:
     assert re.fullmatch(r"20 permissions, 6 operations, digest [0-9a-f]{64}\n", result.out)
 
 
-def test_catalog_check_checks_those_of_the_seeds_where_none_is_named(run: Run) -> None:
-    result = run("catalog", "check")
+def test_catalog_check_checks_those_of_the_settings_where_none_is_named(run: Run) -> None:
+    result = run("catalog", "check", PERMGATE_SEEDS=str(SEEDS))
 
     assert result.status == 0
-    assert re.fullmatch(r"\d+ permissions, \d+ operations, digest [0-9a-f]{64}\n", result.out)
+    assert result == run("catalog", "check", str(SEEDS / "desk.yaml"), str(SEEDS / "core.yaml"))
 
 
 def test_catalog_check_tells_every_fault_with_file_line_and_key(run: Run, tmp_path: Path) -> None:
@@ -352,7 +353,7 @@ def test_catalog_check_tells_every_fault_with_file_line_and_key(run: Run, tmp_pa
     result = run("catalog", "check", str(broken))
 
     assert result.status == 1
-    assert result.err == "2 faults\n"
+    assert result.err == "faults: 2\n"
     assert len(result.lines) == 2
     for line, key, content in zip(
         result.lines,
@@ -573,6 +574,27 @@ def test_demo_prints_addresses_and_tokens_for_people(run: Run, monkeypatch: pyte
     result = run("demo", "--host", "::1", "--json", PERMGATE_SEEDS=str(ROOT / "seeds"))
     assert json.loads(result.lines[0])["graphql"] == "http://[::1]:8123/graphql"
     assert len(result.lines) == 1
+
+
+def test_demo_keeps_to_the_settings_but_for_what_is_thrown_away_with_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[Settings] = []
+
+    async def serve(settings: Settings, *_: object, **__: object) -> None:
+        served.append(settings)
+
+    monkeypatch.setattr(cli.commands, "_serve_demo", serve)
+
+    result = run(
+        "demo", PERMGATE_INDEX="off", PERMGATE_MAX_DEPTH="9", PERMGATE_SNAPSHOT=str(tmp_path / "index"),
+        PERMGATE_METRICS_PORT="9100",
+    )  # fmt: skip
+    assert result == Result(0, "", "")
+    (settings,) = served
+    assert (settings.index, settings.limits.max_depth, settings.graphiql) == (False, 9, True)
+    assert (settings.snapshot, settings.metrics_port) == (None, None)
+    assert "permgate-demo-" in settings.database_url
 
 
 def test_a_port_that_is_taken_is_told_to_a_person(run: Run) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ from app.services.callers import create_first_owner, issue_token, revoke_token
 from app.services.context import Services
 from app.services.demo import DEMO_CALLERS, load_demo
 from app.services.systems import find_catalog_files
-from app.settings import Settings, SettingsFaults, find_seeds, mask_secrets, read_key, read_settings
+from app.settings import Settings, SettingsFaults, mask_secrets, read_key, read_settings
 from app.telemetry import set_up_logging
 from app.web.lifecycle import Lifecycle
 from app.web.routes import make_routes
@@ -132,10 +132,11 @@ def main() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with addresses and tokens.")
 def demo(host: str, port: int, as_json: bool) -> None:
-    """Run a gateway over a throw-away database with the demo world."""
+    """Run a gateway over a throw-away database with the demo world, by the other settings of the environment."""
     with _unwinding_when_terminated(), tempfile.TemporaryDirectory(prefix="permgate-demo-") as folder:
-        settings = Settings(
-            database_url=f"sqlite+aiosqlite:///{folder}/demo.db", seeds=read_settings(os.environ).seeds, graphiql=True,
+        settings = replace(
+            read_settings(os.environ), database_url=f"sqlite+aiosqlite:///{folder}/demo.db", graphiql=True,
+            snapshot=None, metrics_port=None,  # its world is gone with it
             drain_seconds=0, access_log=False,  # nobody spreads requests, and a person reads the terminal
         )  # fmt: skip
         run_in_loop(_serve_demo(settings, host, port, as_json=as_json))
@@ -438,13 +439,13 @@ def catalog() -> None:
 @catalog.command("check")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check_catalog(files: tuple[Path, ...]) -> None:
-    """Validate catalog files (left out: those of the seeds); every fault with file, line and key."""
+    """Validate catalog files (left out: those of PERMGATE_SEEDS); every fault with file, line and key."""
     try:
-        found = load_catalog(files or find_catalog_files(find_seeds()))
+        found = load_catalog(files or find_catalog_files(read_settings(os.environ).seeds))
     except CatalogFaults as error:
         for fault in error.faults:
             click.echo(str(fault))
-        raise Failed(f"{len(error.faults)} faults") from None
+        raise Failed(f"faults: {len(error.faults)}") from None
     click.echo(f"{len(found.permissions)} permissions, {len(found.operations)} operations, digest {found.digest}")
 
 
