@@ -116,14 +116,13 @@ async def until(holds: Callable[[], bool], *, within: float = START_S) -> None:
 class Proxy:
     """Calls whoever is ready, in turn; a call that met nobody, or an answer that says so, is made again.
 
-    `failed` are the calls that did not come to a good end all the same, `retried` counts how often one was made again.
+    `failed` are the calls that did not come to a good end all the same.
     """
 
     def __init__(self, replicas: Sequence[Replica], token: str) -> None:
         self.replicas = replicas
         self.ready = dict.fromkeys(range(len(replicas)), True)
         self.failed: list[str] = []
-        self.retried = 0
         self.answered = 0
         self._turn = count()
         self._client = httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=CALL_S)
@@ -154,11 +153,9 @@ class Proxy:
                     f"{replica.address}/graphql", json={"query": document, "variables": variables}
                 )
             except httpx.TransportError as error:
-                self.retried += 1
                 why = repr(error)
                 continue
             if response.status_code in {502, 503, 504}:
-                self.retried += 1
                 why = response.text
                 continue
             answer = response.json()

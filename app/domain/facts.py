@@ -15,7 +15,6 @@ from app.domain.holders import ContractId, UserId
 from app.domain.requirements import FactHolds, FactTest, Truth
 from app.domain.world import HolderRows, World
 
-SUBSCRIBER_LINKED = "subscriber_linked"
 _NUMBER = {
     FactType.INTEGER: (re.compile(r"-?[0-9]{1,18}", re.ASCII), "a whole number such as `12`"),
     FactType.DECIMAL: (re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII), "a number such as `12.5`"),

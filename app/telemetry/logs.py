@@ -198,7 +198,7 @@ class LineWriter(logging.Handler):
         return 0
 
 
-def set_up_logging(level: int = logging.INFO, *, access_log: bool = True, descriptor: int = STANDARD_ERROR) -> None:
+def set_up_logging(*, access_log: bool = True, descriptor: int = STANDARD_ERROR) -> None:
     """Sends the gateway's log to standard error, and what libraries warn of as well."""
     handler = LineWriter(descriptor)
     root = logging.getLogger()
@@ -208,7 +208,7 @@ def set_up_logging(level: int = logging.INFO, *, access_log: bool = True, descri
             former.close()
         one.addHandler(handler)
     root.setLevel(WARNING)
-    logger.setLevel(level)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
     access.setLevel(logging.INFO if access_log else WARNING)
     logging.captureWarnings(capture=True)

@@ -27,7 +27,6 @@ from tests.serving import Replica, serving
 
 MENU = "desk.reports.menu"
 READERS = 8  # of the second gateway, at once
-RENAME = """mutation($input: UpdateUserInput!) { updateUser(input: $input) { revision errors { message } } }"""
 READ = """{ user(ref: {userName: "cleo"}) { displayName } }"""
 CAN = f"""{{ user(ref: {{userName: "cleo"}}) {{ can(node: "{MENU}") {{ allowed }} }} }}"""
 

@@ -99,16 +99,15 @@ def wish_grants(
     asked: Sequence[GrantAsked],
     stamp: Stamp,
     *,
-    field: str = "grants",
     on_missing: MissingPrerequisites = MissingPrerequisites.REJECT,
     faults: Faults,
 ) -> Wish:
     """Grants to one holder."""
     changes: list[Change] = []
     paths: dict[str, tuple[str, ...]] = {}
-    faults.bound(tuple(asked), field)
+    faults.bound(tuple(asked), "grants")
     for index, item in enumerate(asked):
-        with faults.catching(field, str(index)):
+        with faults.catching("grants", str(index)):
             permission = find_grantable(catalog, item.node)
             check_window(item.valid_from, item.valid_until, stamp.at)
             row = Grant(
@@ -117,7 +116,7 @@ def wish_grants(
             )  # fmt: skip
             new = [change.after for change in changes if isinstance(change.after, Grant)]
             changes += add_unless_there((*world.rows_of(holder).grants, *new), row)
-            paths[row.id] = (field, str(index), "permission")
+            paths[row.id] = ("grants", str(index), "permission")
     faults.refuse()
     return Wish(changes=tuple(changes), paths=paths, asked=frozenset([holder]), on_missing=on_missing)
 

@@ -68,9 +68,7 @@ class Asking:
         """An answer in the media type that was asked for."""
         return write_json(content, self.media_type, status=status, headers=headers)
 
-    def answer_resource(
-        self, resource: Person | Group, *, status: int = 200, context: Context | None = None
-    ) -> Response:
+    def answer_resource(self, resource: Person | Group, *, status: int = 200) -> Response:
         """An answer with a resource, as far as its attributes are asked for."""
         wanted = read_response_parameters(self.parameters, type(resource))
         assert resource.meta is not None, "every resource that is shown has one"

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.callers import Right
 from app.services.callers import authenticate
-from tests.factories import Answer, Gateway, each_of, holder, select
+from tests.factories import Answer, Gateway, each_of, holder
 
 CREATE = """mutation($input: CreateServiceAccountInput!) { createServiceAccount(input: $input) {
   user { id userName displayName kind status isOwner source grants { id } roles { id } tokens { id label expiresAt } }
@@ -36,13 +36,6 @@ async def refuse(world: Gateway, *, token: str | None = None, **given: Any) -> l
         payload = await create(world, token=token, **given)
     assert (payload["user"], payload["tokenId"], payload["secret"], payload["changes"]) == (None, None, None, [])
     return [(error["code"], error["path"]) for error in payload["errors"]]
-
-
-def ceiling_of(world: Gateway, user_name: str = "bot") -> str:
-    ((text,),) = select(
-        world.path, "SELECT ceiling FROM users WHERE user_name = ? AND ended_revision IS NULL", user_name
-    )
-    return str(text)
 
 
 async def test_makes_an_active_machine_without_rights_and_its_first_token(world: Gateway) -> None:
