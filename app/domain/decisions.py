@@ -74,7 +74,7 @@ class Decision:
 def check(
     evaluation: Evaluation, effective: Effective, subject: Subject, node: Permission | Operation, asked: Value | None
 ) -> Decision:
-    """The decision of a question without faults (`find_faults`)."""
+    """The decision of a question in which `read_question` finds no fault."""
     verdict = evaluation.decide(effective, node, asked)
     yes = verdict.allowed
     return Decision(

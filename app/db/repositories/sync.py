@@ -427,7 +427,7 @@ def _split(told: str | None) -> list[str]:
 
 
 def _say(table: Table, kind: type) -> ColumnElement[str]:
-    """What a row says, in one word, as `word_of` the domain has it."""
+    """What a row says, in one word: the same as `word_of` of the domain."""
     first, *more = _SAID[kind]
     said = table.c[first] + " " + func.coalesce(table.c.contract, "-")
     for name in more:
