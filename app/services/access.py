@@ -19,7 +19,7 @@ from app.domain.rights import Effective, Evaluation, State, Subject, list_rights
 from app.domain.values import Value, ValueInput
 from app.services.context import Reading
 from app.services.history import AsOf, read_past
-from app.services.references import Place, find_references
+from app.services.references import Place, find_references, find_scope
 from app.telemetry.requests import note_decisions
 
 MAX_CHECKS = 1000  # questions in one `checkMany`
@@ -289,13 +289,10 @@ async def list_role_rights(
     reading: Reading, role: RoleId, *, system: str | None, contract: Ref | None
 ) -> list[EffectiveRight]:
     """What a role gives by itself, requirements applied; facts and targets are unknown to a role."""
-    places = [] if contract is None else [Place("contract", contract, ("contract",))]
-    found = await find_references(reading, places)
-    if found.errors:
-        raise Refused(found.errors)
-    if not (await reading.sight()).sees_rights(role, found.contract(contract)):
+    scope = await find_scope(reading, contract)
+    if not (await reading.sight()).sees_rights(role, scope):
         raise Refused([_refuse_view("Role.rights")])
-    evaluation = await reading.evaluate((), found.contract(contract))
+    evaluation = await reading.evaluate((), scope)
     effective = evaluation.effective_role(role)
     rights = {}
     for permission, value, granted, verdict in list_rights(evaluation, effective):

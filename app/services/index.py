@@ -445,7 +445,7 @@ class Indexes:
         return RightsIndex(mark, program, people, self._make_standings(program, directory))
 
     async def _advance(self, known: RightsIndex, unit: ReadingUnit, mark: Mark) -> RightsIndex:
-        """The next index: whom the log names is read anew, and all roles, teams and contracts where it names one."""
+        """The next index: what the log names is read anew, people and (where it names any) roles, teams, contracts."""
         subjects = await unit.profiles.list_subjects(known.revision)
         touched, standings = _people_in(subjects), known.standings
         others = subjects - touched

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.domain.errors import DomainError, NotFound
+from app.domain.errors import DomainError, NotFound, Refused
 from app.domain.holders import Contract, ContractId, HolderId, Role, RoleId, Team, TeamId, User, UserId
 from app.domain.names import show
 from app.domain.references import Ref
@@ -88,6 +88,15 @@ async def find_references(reading: Reading, places: Iterable[Place]) -> Found:
             message = f"there is no {place.noun} `{show(place.ref.value)}`"
             found.refusals[place] = NotFound(message, path=place.path)
     return found
+
+
+async def find_scope(reading: Reading, contract: Ref | None) -> ContractId | None:
+    """The contract in which something is asked about; None: in none. Raises `Refused` for one that is not there."""
+    places = [] if contract is None else [Place("contract", contract, ("contract",))]
+    found = await find_references(reading, places)
+    if found.errors:
+        raise Refused(found.errors)
+    return found.contract(contract)
 
 
 async def _find_users(reading: Reading, refs: Sequence[Ref]) -> dict[tuple[Noun, Ref], User]:

@@ -6,9 +6,11 @@ import strawberry
 
 from app.domain import catalog as domain
 from app.domain.callers import OPERATIONS
+from app.domain.errors import Refused
 from app.domain.facts import stored_facts
 from app.graphql.context import Info
 from app.graphql.enums import PermissionNodeKind
+from app.graphql.faults import fault_of
 from app.graphql.inputs import ContractArgument, read_optional_ref
 from app.graphql.pagination import After, Before, First, Last
 from app.graphql.types.catalog import (
@@ -21,7 +23,7 @@ from app.graphql.types.catalog import (
     show_node,
     show_nodes,
 )
-from app.services.contracts import find_contract
+from app.services.references import find_scope
 
 _KINDS = {
     PermissionNodeKind.GROUP: domain.Group,
@@ -90,8 +92,10 @@ class CatalogQueries:
 
     @strawberry.field(description=f"Every fact that catalogs declare, with what a contract has. {OPERATIONS['facts']}")
     async def facts(self, info: Info, contract: ContractArgument = None) -> list[Fact]:
-        ref = read_optional_ref(contract)
         reading = await info.context.read()
-        found = None if ref is None else await find_contract(reading, ref)
-        stored = stored_facts(await reading.look(), contract=None if found is None else found.id, user=None)
+        try:
+            scope = await find_scope(reading, read_optional_ref(contract))
+        except Refused as refused:
+            raise fault_of(refused.errors) from None
+        stored = stored_facts(await reading.look(), contract=scope, user=None)
         return [Fact.declared(fact, stored.get(fact.name)) for fact in info.context.catalog.facts.values()]

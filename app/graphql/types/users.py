@@ -45,6 +45,7 @@ from app.graphql.types.names import (
 from app.graphql.types.values import RightValueInput, read_value_input
 from app.services import access, at_once, users
 from app.services.context import Reading
+from app.services.references import find_scope
 
 SystemKey = Annotated[str | None, strawberry.argument(description="The key of a system: what lies in it alone.")]
 NodeKeys = Annotated[list[str] | None, strawberry.argument(description="Keys of permissions: these alone.")]
@@ -137,8 +138,11 @@ class User(Holder):
         from app.graphql.types.catalog import Fact
 
         seen = await info.context.look(self.record.id)
-        which = await _find_contract(info, read_optional_ref(contract))
-        stored = stored_facts(seen, contract=which, user=self.record.id)
+        try:
+            scope = await find_scope(await info.context.read(), read_optional_ref(contract))
+        except Refused as refused:
+            raise fault_of(refused.errors) from None
+        stored = stored_facts(seen, contract=scope, user=self.record.id)
         declared = info.context.catalog.facts.values()
         return [Fact.declared(fact, stored.get(fact.name)) for fact in declared if fact.owner == "user"]
 
@@ -236,15 +240,6 @@ class User(Holder):
         except Refused as refused:
             raise fault_of(refused.errors) from None
         return [Decision.of(decision, reading) for decision in decisions]
-
-
-async def _find_contract(info: Info, ref: Ref | None) -> domain.ContractId | None:
-    if ref is None:
-        return None
-    from app.services.contracts import find_contract
-
-    contract = await find_contract(await info.context.read(), ref)
-    return None if contract is None else contract.id
 
 
 def _find_edges(root: "UserConnection", info: Info) -> list["UserEdge"]:

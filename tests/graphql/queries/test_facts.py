@@ -22,3 +22,9 @@ async def test_of_a_contract(world: Gateway) -> None:
     for ref in ({"number": "C-1"}, {"id": world.ids["C-1"]}):
         values = {fact["name"]: fact["value"] for fact in (await world.gql(DOCUMENT, {"c": ref}))["facts"]}
         assert values == {"subscriber_linked": None, "credit_balance": "3", "trained": None}
+
+
+async def test_of_a_contract_that_is_not_there_is_a_fault(world: Gateway) -> None:
+    fault = await world.fault(DOCUMENT, {"c": {"number": "C-9"}})
+
+    assert fault == ("BAD_USER_INPUT", "contract: there is no contract `C-9`")
