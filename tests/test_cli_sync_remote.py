@@ -99,6 +99,10 @@ def test_the_example_feed_is_planned_applied_and_then_nothing_to_do(sync: Sync, 
             assert again.status == 0
             assert "nothing to do" in again.out
 
+    for command, more in (("plan", ()), ("apply", ("--yes",))):
+        by_hand = sync(command, str(PEOPLE), "--source", "manual", *more)
+        assert (by_hand.status, by_hand.out.splitlines()[0][:18]) == (3, "! source: `manual`")
+
     for feed in (PEOPLE, LINES):
         half = tmp_path / f"half{feed.suffix}"
         lines = feed.read_text("utf-8").splitlines(keepends=True)

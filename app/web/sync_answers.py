@@ -30,7 +30,8 @@ async def show_answer(services: Services, caller: Caller, answer: SyncAnswer) ->
 
 def show_refusals(answer: SyncAnswer) -> Data:
     """Why there is no run."""
-    return {"run": None, "errors": [_show_plainly(error) for error in answer.errors], "warnings": []}
+    errors = [_show_plainly(error) for error in answer.errors]
+    return {"run": None, "errors": errors, "warnings": [], "repeated": False}
 
 
 def show_run(run: SyncRun) -> Data:

@@ -389,7 +389,7 @@ async def test_what_people_do_by_hand_is_no_source(world: Gateway) -> None:
 
     assert response.status_code == 422
     answer = response.json()
-    assert answer["run"] is None
+    assert (answer["run"], answer["warnings"], answer["repeated"]) == (None, [], False)
     assert [(error["code"], error["path"]) for error in answer["errors"]] == [("INVALID_VALUE", ["source"])]
     assert await count_runs(world) == 0
 
