@@ -278,7 +278,8 @@ def test_the_first_owner_comes_with_a_token_and_only_once(run: Run) -> None:
     assert re.fullmatch(
         r"id      tok_[0-9a-z]{26}\nsecret  pgt_[0-9A-Za-z]{49}\n\nThe secret is not shown again\.\n", first.out
     )
-    assert again == Result(1, "", "there are users already: an account owner makes others owners\n")
+    help_ = "an account owner makes others owners; `permgate token issue` makes a token"
+    assert again == Result(1, "", f"there are users already: {help_}\n")
     assert run("check", "olga", "desk.reports.spy").status == 0
 
 

@@ -364,7 +364,7 @@ def _show_token(token_id: str, secret: str) -> None:
 
 @cli.group()
 def audit() -> None:
-    """Verify the audit log, and export its head."""
+    """Verify the audit log, export its head, and print refused attempts."""
 
 
 @audit.command("verify")

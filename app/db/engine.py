@@ -1,7 +1,7 @@
 """The engine for a database address, and how the transactions of SQLite begin; `postgresql.py` is about the other.
 
 SQLite: write-ahead log with `synchronous=FULL` (NORMAL loses acknowledged commits at power loss), foreign keys on,
- transactions begun by ourselves: plain BEGIN for reading (one snapshot), BEGIN IMMEDIATE for writing. The driver's
+transactions begun by ourselves: plain BEGIN for reading (one snapshot), BEGIN IMMEDIATE for writing. The driver's
 own late BEGIN lets two check-then-write transactions pass the same guard.
 """
 

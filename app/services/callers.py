@@ -106,7 +106,8 @@ async def create_first_owner(services: Services, user_name: str, *, label: str) 
     """The first account owner and a token, on a database without users: the token's id and secret. Raises `Refused`."""
     async with services.database.writing(services.catalog) as unit:
         if await unit.users.count_all():
-            raise Refused([Conflict("there are users already: an account owner makes others owners")])
+            help_ = "an account owner makes others owners; `permgate token issue` makes a token"
+            raise Refused([Conflict(f"there are users already: {help_}")])
         stamp = Stamp(actor=SYSTEM_ACTOR, at=services.clock(), new_id=services.new_id)
         wish = wish_user(UserAsked(user_name=user_name), stamp, faults=Faults())
         created = wish.changes[0]
