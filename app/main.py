@@ -12,7 +12,6 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 
-from app.db.faults import DisagreeingIndexes
 from app.db.schema import open_schema, require_schema
 from app.db.unit_of_work import Database
 from app.domain.ids import PREFIX_OF, make_id
@@ -125,11 +124,7 @@ async def _living(services: Services, settings: Settings, lifecycle: Lifecycle) 
     """What a process does from when it serves to its end."""
     if settings.index:
         services.index.snapshot = settings.snapshot
-        try:
-            await services.index.start()
-        except DisagreeingIndexes as error:  # whoever asks it by them may be told anything
-            services.database.note_damage()
-            log("the indexes of the database do not say what its tables do: make them anew", level=50, exception=error)
+        await services.index.start()
     settle_memory()
     with draining_on_sigterm(lifecycle, settings.drain_seconds), ending_when_undecided(services):
         yield

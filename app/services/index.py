@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, thread_time
 from typing import Any, NamedTuple, TypeVar
 
+from app.db.faults import DisagreeingIndexes
 from app.db.repositories.profiles import Signatures
 from app.db.sensor import Sensor
 from app.db.unit_of_work import Database, ReadingUnit
@@ -308,7 +309,10 @@ class Indexes:
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        """Makes the first index, and follows the log from then on. Raises what reading the database does."""
+        """Makes the first index, and follows the log from then on. Raises what reading the database does.
+
+        Of a damaged database none is made: see `catch_up`.
+        """
         if self._following is not None:
             await self.catch_up()
             return
@@ -403,30 +407,45 @@ class Indexes:
                 await asyncio.sleep(RETRY_S)
 
     async def catch_up(self) -> None:
+        """Sees to it that there is the index of the latest revision.
+
+        Of a damaged database none is made. Where its indexes disagree with its tables, that is noted as damage: whoever
+        asks it by them may be told anything.
+        """
+        async with self._turn:
+            if self._database.is_damaged:
+                return
+            try:
+                await self._make_latest()
+            except DisagreeingIndexes as error:
+                self._database.note_damage()
+                reason = "the indexes of the database do not say what its tables do: make them anew"
+                log(reason, level=50, exception=error)
+
+    async def _make_latest(self) -> None:
         """Makes the index of the latest revision, if that of before is another.
 
         A database that was set back has never been in the state of that index: everybody is read anew.
         """
         assert self._sensor is not None
-        async with self._turn:
-            asked_at, program, known = monotonic(), self._find_program(), self._latest
-            snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
-            async with self._database.reading(program.catalog, patient=known is None, follows=True) as unit:
-                mark = await unit.audit.find_mark()
-                if known is not None and known.program is program and known.mark == mark:
-                    pass
-                elif known is not None and known.program is program and await unit.audit.has(known.mark):
-                    self._latest = await self._advance(known, unit, mark)
-                elif snapshot is not None and await unit.audit.has(snapshot.mark):
-                    self._latest = await self._resume(snapshot, program, unit, mark)
-                else:
-                    self._latest = await self._build(program, unit, mark)
-            self._sensor.confirm(mark.revision, asked_at=asked_at)
-            if self._latest is not None and self._is_current(self._latest):
-                self._behind_since = None
-                self._caught_up.set()
-            elif self.is_expected:  # something was committed meanwhile
-                self._wake.set()
+        asked_at, program, known = monotonic(), self._find_program(), self._latest
+        snapshot = None if known is not None or self.snapshot is None else read_snapshot(self.snapshot, self._key)
+        async with self._database.reading(program.catalog, patient=known is None, follows=True) as unit:
+            mark = await unit.audit.find_mark()
+            if known is not None and known.program is program and known.mark == mark:
+                pass
+            elif known is not None and known.program is program and await unit.audit.has(known.mark):
+                self._latest = await self._advance(known, unit, mark)
+            elif snapshot is not None and await unit.audit.has(snapshot.mark):
+                self._latest = await self._resume(snapshot, program, unit, mark)
+            else:
+                self._latest = await self._build(program, unit, mark)
+        self._sensor.confirm(mark.revision, asked_at=asked_at)
+        if self._latest is not None and self._is_current(self._latest):
+            self._behind_since = None
+            self._caught_up.set()
+        elif self.is_expected:  # something was committed meanwhile
+            self._wake.set()
 
     async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of everybody's rows."""
@@ -473,9 +492,12 @@ class Indexes:
         return Standings(program, directory, lambda profile: signatures.read(program.catalog, profile))
 
     async def _keep_snapshot(self) -> None:
-        """Leaves a snapshot of the index, if there is a place for it. Why there is none is told: that harms nobody."""
+        """Leaves a snapshot of the index, if there is a place for it. Why there is none is told: that harms nobody.
+
+        What was read of a damaged database is not left to whoever mends it.
+        """
         index = self._latest
-        if self.snapshot is None or index is None or index.mark == self._kept:
+        if self.snapshot is None or index is None or index.mark == self._kept or self._database.is_damaged:
             return
         try:
             people = await asyncio.to_thread(People.of, index.people) if index.people.beside else index.people

@@ -4,6 +4,7 @@ import gc
 import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from app.settings import Settings
 from app.web.lifecycle import Lifecycle
 from tests.bulk import assign, create, make_people
 from tests.factories import Gateway, holder
+from tests.serving import until
 
 NAMES = ("zoe", "ärmel", "Zoe", "straße", 'a "quote"', "~", "\uff5e", "𝄞", "a\\n", "a")  # in no order
 NO_LINES = [(None, None)] * len(profiles._KINDS)
@@ -199,13 +201,14 @@ def test_names_in_no_order_make_nobody() -> None:
             add()
 
 
+def _refuse(_self: object) -> None:
+    raise DisagreeingIndexes("damaged")
+
+
 async def test_a_server_whose_database_makes_no_index_is_not_ready(
     world: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(_self: object) -> None:
-        raise DisagreeingIndexes("damaged")
-
-    monkeypatch.setattr(_Gathering, "pack", refuse)
+    monkeypatch.setattr(_Gathering, "pack", _refuse)
     await world.services.index.close()
     with caplog.at_level(50, "permgate"):
         async with _living(world.services, Settings(), Lifecycle()):
@@ -216,6 +219,31 @@ async def test_a_server_whose_database_makes_no_index_is_not_ready(
             )
             assert found["check"]["allowed"]
     assert "do not say what its tables do" in caplog.text
+
+
+async def test_neither_is_one_whose_database_makes_no_next_index_and_it_leaves_no_snapshot(
+    world: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of what was read before nothing is told any more, nor by whoever starts over the mended file."""
+    database, index, snapshot = world.services.database, world.services.index, tmp_path / "index.snapshot"
+    await index.start()
+    index.snapshot = snapshot
+    assert (await world.client.get("/readyz")).status_code == 200
+    monkeypatch.setattr("app.services.index.MOST_LOADED", 0)
+    monkeypatch.setattr(_Gathering, "pack", _refuse)
+    with caplog.at_level(40, "permgate"):
+        await world.create_user("dana")
+        await until(lambda: database.is_damaged)
+        await world.create_user("emil")
+        await index.catch_up()
+        assert index.current() is None
+    found = await world.client.get("/readyz")
+    assert (found.status_code, found.text) == (503, "the database is damaged\n")
+    assert [record.getMessage() for record in caplog.records] == [
+        "the indexes of the database do not say what its tables do: make them anew"
+    ]
+    await index.close()
+    assert not snapshot.exists()
 
 
 def test_nobody_at_all() -> None:
