@@ -68,7 +68,7 @@ class Turns:
 
     def take_now(self, key: Hashable) -> bool:
         """Takes a turn if one is free; who is given one gives it back."""
-        if not self.is_free_for(key):
+        if self.taken >= self.most or self._has_share(key):
             return False
         self.taken += 1
         self._taken[key] = self._taken.get(key, 0) + 1
@@ -91,10 +91,6 @@ class Turns:
         self._given_back = None  # a turn that nobody wanted: how long until the next one says nothing
         if not self._queue:
             self._paces.clear()  # of a crowd that is gone: the next may be about something else
-
-    def is_free_for(self, key: Hashable) -> bool:
-        """Whether `take_now` would give a turn."""
-        return self.taken < self.most and not self._has_share(key)
 
     def _has_share(self, key: Hashable) -> bool:
         return self._taken.get(key, 0) >= self.most_of_one
