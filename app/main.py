@@ -82,7 +82,7 @@ async def _read_cursor_key(database: Database) -> bytes:
     return bytes.fromhex(kept)
 
 
-def create_app(services: Services, settings: Settings, *, metrics: bool = True) -> Starlette:
+def create_app(services: Services, settings: Settings, *, metrics: bool = True) -> Gateway:
     """The application over open services; it closes them when it ends. `metrics`: whether it answers `/metrics`."""
     lifecycle = Lifecycle()
 
@@ -97,7 +97,7 @@ def create_app(services: Services, settings: Settings, *, metrics: bool = True) 
     return Gateway(lifecycle, routes, lifespan=lifespan)
 
 
-def create_worker() -> Starlette:
+def create_worker() -> Gateway:
     """The application of one process among several: it opens services of its own over the settings of all."""
     settings = read_settings(os.environ)
     set_up_telemetry(settings)

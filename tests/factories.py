@@ -37,6 +37,7 @@ from app.services.callers import create_first_owner, issue_token
 from app.services.context import Services
 from app.services.systems import adopt_catalog, find_catalog_files
 from app.settings import Settings
+from app.web.door import Gateway as Application
 from tests.postgres.stores import Store
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -577,7 +578,7 @@ async def open_gateway(
         yield gateway
 
 
-def _catching_up(services: Services, app: Any) -> ASGIApp:
+def _catching_up(services: Services, app: Application) -> ASGIApp:
     """The application, each request of which finds the index of the latest revision."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -587,7 +588,7 @@ def _catching_up(services: Services, app: Any) -> ASGIApp:
         _is_catching_up.reset(token)
         await app(scope, receive, send)
 
-    serve.state = app.state  # type: ignore[attr-defined]  # whoever is given it looks for what the application keeps
+    serve.lifecycle = app.lifecycle  # type: ignore[attr-defined]  # whoever is given it looks there as well
     return serve
 
 
@@ -595,10 +596,11 @@ def _catching_up(services: Services, app: Any) -> ASGIApp:
 async def _open_over(
     services: Services, template: Template, place: Place, clock: Clock, settings: Settings = DEFAULTS
 ) -> AsyncIterator[Gateway]:
-    app: ASGIApp = create_app(services, settings)
+    gateway = create_app(services, settings)
+    app: ASGIApp = gateway
     if INDEXED:
         await services.index.start()
-        app = _catching_up(services, app)
+        app = _catching_up(services, gateway)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         try:

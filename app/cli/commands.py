@@ -223,7 +223,7 @@ async def _serve(
     config = uvicorn.Config(app, host=host, port=port, **bound_server(settings))
     try:
         sock = _bind(host, port)
-        server = _Server(config, services, app.state.lifecycle, lambda: announce(sock.getsockname()[1]))
+        server = _Server(config, services, app.lifecycle, lambda: announce(sock.getsockname()[1]))
         await server.serve(sockets=[sock])
         if services.database.stopped is not None:
             raise Failed(ENDED, UNDECIDED)

@@ -199,7 +199,7 @@ async def test_f24_who_is_let_in_while_the_server_stops_is_answered_or_ended(
     config = uvicorn.Config(app, **{**bound_server(settings), "timeout_graceful_shutdown": None})
     listening = socket.create_server(("127.0.0.1", 0))
     place = listening.getsockname()
-    server = _OurServer(config, world.services, app.state.lifecycle, lambda: None)
+    server = _OurServer(config, world.services, app.lifecycle, lambda: None)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     await until(lambda: server.started)
     while not waiting:  # libuv lets some in as well

@@ -70,7 +70,7 @@ class Ways:
 
     @classmethod
     def of(cls, world: Gateway) -> "Ways":
-        ways = cls(*(create_app(world.services, Settings(limits=LIMITS)) for _ in range(2)))  # type: ignore[arg-type]
+        ways = cls(*(create_app(world.services, Settings(limits=LIMITS)) for _ in range(2)))
         assert ways.short.shortcut is not None
         ways.long.shortcut = None
         return ways
@@ -238,7 +238,7 @@ async def test_so_are_fields_of_a_head_that_stand_there_twice(world: Gateway) ->
 async def test_so_is_what_comes_while_the_process_leaves(world: Gateway) -> None:
     ways = Ways.of(world)
     for app in (ways.short, ways.long):
-        app.state.lifecycle.draining = True
+        app.lifecycle.draining = True
 
     told = [await ways.ask(post(world, content)) for content in ({"query": "{ revision }"}, b"[" * 100)]
     too_large = await ways.ask(post(world, b" " * 100, content_length="1048577"))
@@ -310,14 +310,14 @@ async def test_both_are_waited_for_at_the_end(world: Gateway, monkeypatch: pytes
     admit: Callable[..., Any] = executor().__class__.admit
 
     async def look(*given: Any, **named: Any) -> Any:
-        counted.extend(app.state.lifecycle._in_progress for app in (ways.short, ways.long))
+        counted.extend(app.lifecycle._in_progress for app in (ways.short, ways.long))
         return await admit(*given, **named)
 
     monkeypatch.setattr("app.graphql.execution.Executor.admit", look)
     await ways.ask(post(world, {"query": "{ revision }"}))
 
     assert counted == [1, 0, 0, 1]
-    assert [app.state.lifecycle._in_progress for app in (ways.short, ways.long)] == [0, 0]
+    assert [app.lifecycle._in_progress for app in (ways.short, ways.long)] == [0, 0]
 
 
 async def test_what_is_not_a_post_to_the_address_goes_the_long_way(
@@ -344,7 +344,6 @@ async def test_what_is_not_a_post_to_the_address_goes_the_long_way(
 
 def test_there_is_one_endpoint(world: Gateway) -> None:
     app = create_app(world.services, Settings())
-    assert isinstance(app, Application)
     (route,) = [one for one in app.routes if isinstance(one, Route) and one.path == doors.GRAPHQL]
 
     assert isinstance(app.shortcut, Shortcut)

@@ -16,7 +16,7 @@ from tests.factories import FIRST_REVISION, Gateway
 
 def lifecycle_of(gateway: Gateway) -> Lifecycle:
     app: Any = gateway.client._transport.app  # type: ignore[attr-defined]  # that of httpx, over the application
-    found: Lifecycle = app.state.lifecycle
+    found: Lifecycle = app.lifecycle
     return found
 
 

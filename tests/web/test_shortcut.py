@@ -292,19 +292,19 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
     limits = Limits(caller_budget=4000, caller_refill=1)  # of which reading the document may take the half
     app = create_app(world.services, Settings(limits=limits))
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
-    await send(app, asked)  # type: ignore[arg-type]
-    shortcut = app.shortcut  # type: ignore[attr-defined]
+    await send(app, asked)
+    shortcut = app.shortcut
     assert shortcut is not None
     assert shortcut.answer(asked.headers, asked.body, shortcut.find_index()) is not None
     count, status = 0, 200
     while status == 200 and count <= 4000:  # each takes one of it at least
-        status, _, _ = await send(app, asked)  # type: ignore[arg-type]  # an application of ours
+        status, _, _ = await send(app, asked)
         count += 1
 
     assert status == 429
     assert count > 2
     assert shortcut.answer(asked.headers, asked.body, shortcut.find_index()) is None
-    assert (await send(app, asked))[0] == 429  # type: ignore[arg-type]
+    assert (await send(app, asked))[0] == 429
 
 
 async def test_what_is_answered_at_once_needs_no_place(world: Gateway, counted: Counted) -> None:
@@ -418,7 +418,7 @@ async def test_it_is_off_where_plans_are(world: Gateway) -> None:
     await world.services.index.start()
     await world.services.index.catch_up()
     app = create_app(world.services, Settings(compiled=False))
-    counted = Counted(Ways(app, app))  # type: ignore[arg-type]  # an application of ours
+    counted = Counted(Ways(app, app))
     count_others(counted)
     asked = post(world, {"query": ONE, "variables": {"u": "ana", "n": "desk.reports.menu"}})
     _, was_short = await counted.ask_known(asked)
