@@ -3,11 +3,13 @@
 Large ones are read a few at a time, so that nobody waits for them and no memory is filled by them.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -30,7 +32,7 @@ from app.domain.audit import (
     seal_entry,
     write_changes,
 )
-from app.domain.verification import Verification
+from app.domain.verification import StoredEntry, Verification
 from app.services.audit import verify_chain
 from tests.factories import Gateway
 
@@ -265,6 +267,24 @@ async def test_large_ones_are_read_a_few_at_a_time(gateway: Gateway) -> None:
     assert sum(read) == after == before + 80
     assert max(read[1:-1]) <= MOST_AT_ONCE // (whole - 1000) + 1 and len(read) < 15
     assert await verify(gateway) == Verification(revision=after, hash=(await gateway.head())["hash"])
+
+
+async def test_others_have_a_turn_after_a_few_of_very_many(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def read(*given: Any, **named: Any) -> StoredEntry:
+        order.append("an entry")
+        asyncio.get_running_loop().call_soon(order.append, "another")
+        return read_stored_entry(*given, **named)
+
+    monkeypatch.setattr("app.db.repositories.audit.TURN", 3)
+    monkeypatch.setattr("app.db.repositories.audit.read_stored_entry", read)
+    await plant(gateway, [1] * 10)
+
+    assert (await verify(gateway)).ok
+    in_a_row = [len([*some]) for what, some in groupby(order) if what == "an entry"]
+    assert sum(in_a_row) == await gateway.revision() > 10
+    assert max(in_a_row) == 3
 
 
 async def test_the_text_of_large_ones_is_never_there_all_at_once(

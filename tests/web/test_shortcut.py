@@ -307,6 +307,21 @@ async def test_a_budget_that_is_used_up_holds_it_off(world: Gateway) -> None:
     assert (await send(app, asked))[0] == 429
 
 
+async def test_what_was_read_for_nothing_is_paid_for(world: Gateway, counted: Counted) -> None:
+    """Whoever is answered otherwise pays for that; for what the short cut has done before, as well."""
+    shortcut = counted.ways.short.shortcut
+    assert isinstance(shortcut, Shortcut)
+    budgets, index = shortcut.endpoint.admission._budgets, shortcut.find_index()
+    budgets.refill = 0
+    menu = "desk.reports.menu"
+    known, unknown = (post(world, {"query": ONE, "variables": {"u": who, "n": menu}}) for who in ("ana", "nobody"))
+    await counted.ask_known(known)
+    for asked, is_answered in ((known, True), (unknown, False)):
+        before = budgets.look(world.owner)
+        assert (shortcut.answer(asked.headers, asked.body, index) is not None) is is_answered
+        assert before - budgets.look(world.owner) >= 1
+
+
 async def test_what_is_answered_at_once_needs_no_place(world: Gateway, counted: Counted) -> None:
     """Those who have to wait would else hold up all others, and these one another, for as long as they come."""
     shortcut = counted.ways.short.shortcut
