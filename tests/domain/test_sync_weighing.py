@@ -406,7 +406,9 @@ def test_a_column_of_names_that_slipped_by_a_row_is_told_of_and_stops_nothing() 
         return [*people, *listed(20)[number:]]
 
     many, few = (taken(staffed(20), slipped(number)) for number in (11, 10))
-    assert find_oddities(many, Brake()) == ("11 of 20 people are called otherwise",)
+    assert find_oddities(many, Brake()) == (
+        "11 of 20 people are called otherwise: look whether a column has slipped, for callers are known by their names",
+    )
     assert find_oddities(few, Brake()) == find_oddities(many, Brake(share=0.6)) == ()
     for brake in (Brake(), Brake(share=0), Brake(max_removals=0)):
         assert find_alarms(many, brake) == ()

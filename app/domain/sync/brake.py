@@ -15,6 +15,7 @@ from app.domain.sync.diff import SyncPlan
 from app.domain.world import Change, World
 
 DEFAULT_SHARE = 0.10
+SLIPPED = "look whether a column has slipped, for callers are known by their names"
 FEW = 10  # people who may be called otherwise at once, however small the source: somebody marries
 _WORDS: Mapping[type, str] = {
     Assignment: "assignments", Membership: "memberships", Access: "access levels", Grant: "grants",
@@ -112,7 +113,7 @@ def find_alarms(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
 def find_oddities(measures: Iterable[Measure], brake: Brake) -> tuple[str, ...]:
     """What takes nothing away and yet looks like a fault, in words: beyond the share, and more than a few."""
     return tuple(
-        f"{one.taken} of {one.managed} {one.what}"
+        f"{one.taken} of {one.managed} {one.what}: {SLIPPED}"
         for one in measures
         if not one.stops and one.taken > max(FEW, brake.share * one.managed)
     )

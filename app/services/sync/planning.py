@@ -277,11 +277,7 @@ def _make_run(reading: Reading, caller: Caller, options: PlanOptions, draft: Dra
         status=SyncStatus.REFUSED if draft.is_refused(options.mode) else SyncStatus.PLANNED, mode=options.mode,
         take_over=options.take_over, max_removals=options.max_removals, base_revision=reading.revision,
         fingerprint=draft.fingerprint, counts=draft.counts, brake=draft.alarms,
-        warnings=tuple(
-            f"{oddity}: look whether a column has slipped, for callers are known by their names"
-            for oddity in draft.oddities
-        ),
-        planned_at=reading.now, planned_by=caller.user_name,
+        warnings=draft.oddities, planned_at=reading.now, planned_by=caller.user_name,
     )  # fmt: skip
 
 
