@@ -216,7 +216,7 @@ def _giving(rows: Iterable[Grant], program: Program, number: int, since: datetim
     return [
         (row, at)
         for row, at in begun
-        if row.counts(row.contract, at) and (row.node == key or _gives_along(program, row.node, key))
+        if row.is_valid_at(at) and (row.node == key or _gives_along(program, row.node, key))
     ]
 
 

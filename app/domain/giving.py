@@ -26,7 +26,7 @@ from app.domain.holders import (
     UserId,
     UserStatus,
 )
-from app.domain.places import Moments, Places, is_valid_at
+from app.domain.places import Moments, Places
 from app.domain.requirements import AtLeast, Enforcement, iterate_atoms
 from app.domain.values import Value
 from app.domain.violations import Judgement
@@ -209,7 +209,7 @@ class Giving:
 
                 moments = places.moments(one, contract)
                 if row is not None:
-                    within = (moment for moment in moments if is_valid_at(row, moment))
+                    within = (moment for moment in moments if row.is_valid_at(moment))
                     moments = tuple(sorted({*places.window(row, contract), *within}))
                 yield contract, holder, value_of, moments
 

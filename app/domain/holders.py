@@ -139,6 +139,10 @@ class Row:
             return False
         return self.valid_until is None or at < self.valid_until
 
+    def is_valid_at(self, at: datetime) -> bool:
+        """Whether the row is valid then, where it is in scope."""
+        return self.counts(self.contract, at)
+
     def is_over(self, at: datetime) -> bool:
         """Whether the row has counted for the last time."""
         return self.valid_until is not None and at >= self.valid_until

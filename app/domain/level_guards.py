@@ -85,8 +85,7 @@ def find_level(world: World, row: Access, at: datetime | None = None) -> AccessL
     levels = [
         other.level
         for other in world.rows_of(row.user).access
-        if (other.contract, other.product) == (row.contract, row.product)
-        and (at is None or other.counts(other.contract, at))
+        if (other.contract, other.product) == (row.contract, row.product) and (at is None or other.is_valid_at(at))
     ]
     return max(levels, key=rank_level, default=None)
 

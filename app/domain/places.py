@@ -85,11 +85,4 @@ class Places:
         """When a row begins, and each later moment in its window when what the caller holds may change."""
         begin = max(self.authority.at, row.valid_from or self.authority.at)
         later = self.moments(self.authority.caller, contract)
-        return tuple(sorted(moment for moment in {begin, *later} if is_valid_at(row, moment)))
-
-
-def is_valid_at(row: Row, moment: datetime) -> bool:
-    """Whether a row is valid then."""
-    return (row.valid_from is None or moment >= row.valid_from) and (
-        row.valid_until is None or moment < row.valid_until
-    )
+        return tuple(sorted(moment for moment in {begin, *later} if row.is_valid_at(moment)))

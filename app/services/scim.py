@@ -132,7 +132,7 @@ def _show_person(reading: Reading, seen: Seen, user: User) -> PersonSeen:
     roles: list[RoleHeld] = []
     for assignment in rows.assignments:
         role, contract = seen.role(assignment.role), seen.contract(assignment.contract)
-        if role is None or role.archived or not assignment.counts(assignment.contract, reading.now):
+        if role is None or role.archived or not assignment.is_valid_at(reading.now):
             continue
         if assignment.contract is None or contract is not None:
             roles.append(RoleHeld(role=role, contract=contract, source=assignment.source))
