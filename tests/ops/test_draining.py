@@ -202,14 +202,14 @@ async def test_f24_who_is_let_in_while_the_server_stops_is_answered_or_ended(
     server = _OurServer(config, world.services, app.lifecycle, lambda: None)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     await until(lambda: server.started)
-    while not waiting:  # libuv lets some in as well
-        reader, writer = await asyncio.open_connection(*place)
-        if asks:
-            writer.write(b"GET /livez HTTP/1.1\r\nhost: gateway\r\n\r\n")
-        await asyncio.sleep(0.01)
-
-    server.should_exit = True
     async with asyncio.timeout(30):
+        while not waiting:  # libuv lets some in as well
+            reader, writer = await asyncio.open_connection(*place)
+            if asks:
+                writer.write(b"GET /livez HTTP/1.1\r\nhost: gateway\r\n\r\n")
+            await asyncio.sleep(0.01)
+
+        server.should_exit = True
         told = await reader.read()
         await task
     writer.close()
