@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import uvicorn
@@ -82,11 +83,19 @@ async def serving(
 
 async def listening(services: Services, count: int = 2) -> None:
     """Waits until so many wait for what is new: each socket for the end of its token, each subscription for events."""
+    async with services.database.reading() as unit:
+        revision = await unit.audit.find_last_revision()
+    waiting = services.feed._waiting
     for _ in range(1000):
-        if len(services.feed._waiting) == count:
+        if len(waiting) == count and not any(_is_due(services, revision, *wanted) for wanted in waiting.values()):
             return
         await asyncio.sleep(PROMPTLY / 1000)
-    raise AssertionError(services.feed._waiting)
+    raise AssertionError(waiting)
+
+
+def _is_due(services: Services, revision: int, after: int, until: datetime | None) -> bool:
+    """Whether there is what somebody waits for: they have not looked at all there is."""
+    return revision > after or (until is not None and services.clock() >= until)
 
 
 class Client:
@@ -137,14 +146,11 @@ class Client:
         assert await self.receive() == {"type": "complete", "id": id}
         return data
 
-    async def quiet(self) -> None:
-        """Asserts that nothing comes."""
-        try:
-            async with asyncio.timeout(QUIET_S):
-                message = await self.connection.recv()
-        except TimeoutError:
-            return
-        raise AssertionError(message)
+    async def quiet(self, services: Services, count: int = 2) -> None:
+        """Asserts that nothing comes: so many who listen have looked at all there is, and a ping is answered next."""
+        await listening(services, count)
+        await self.send(type="ping")
+        assert await self.receive() == {"type": "pong"}
 
     async def closed(self) -> tuple[int, str]:
         """Code and reason with which the gateway closes; what comes before is in `passed`."""

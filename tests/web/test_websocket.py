@@ -303,7 +303,7 @@ async def test_what_was_begun_is_brought_to_its_end_though_nobody_waits(world: G
         assert await client.receive() == {"type": "pong"}  # so the mutation was begun
         await client.send(type="complete", id="1")
         assert await client.next(id="watch") == {"changes": {"action": "createUser"}}
-        await client.quiet()
+        await client.quiet(world.services)
     assert await world.revision() == before + 1
 
 
@@ -425,7 +425,7 @@ async def test_a_socket_on_which_nothing_runs_ends_with_its_token(
         await listening(world.services)
         await end(world, token)
         assert await client.closed() == (4403, "Forbidden")
-        await other.quiet()
+        await other.quiet(world.services, 1)
         assert await other.ask(NAMES) == OLGA
 
 

@@ -55,7 +55,7 @@ async def test_left_alone_it_begins_now(world: Gateway, address: str) -> None:
         await world.create_users("zoe", "zita")
 
         assert await revisions(client, 2) == [before + 1, before + 2]
-        await client.quiet()
+        await client.quiet(world.services)
 
 
 async def test_it_resumes_after_a_revision_without_a_gap_and_goes_on(world: Gateway, address: str) -> None:
@@ -77,7 +77,7 @@ async def test_it_resumes_after_a_revision_without_a_gap_and_goes_on(world: Gate
         await writing
 
         assert first + second == list(range(before + 1, before + 41))
-        await client.quiet()
+        await client.quiet(world.services)
 
 
 async def test_a_revision_to_come_is_none_to_resume_after(world: Gateway, address: str) -> None:
@@ -115,7 +115,7 @@ async def test_a_right_in_one_contract_shows_that_contract_alone(world: Gateway,
         scoped = [{"contract": {"number": "C-1"}}]
         assert await client.next() == {"changes": {"revision": str(before + 3), "changes": scoped}}
         assert await client.next() == {"changes": {"revision": str(before + 5), "changes": scoped}}
-        await client.quiet()
+        await client.quiet(world.services)
 
 
 async def test_it_hears_what_another_process_commits(world: Gateway, address: str) -> None:

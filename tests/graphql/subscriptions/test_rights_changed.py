@@ -66,7 +66,7 @@ async def test_what_leaves_the_rights_as_they_are_is_not_told(world: Gateway, ad
         await world.assign(holder(user="cleo"), "agents")  # gives what is there already
         await world.grant(holder(user="cleo"), {"permission": "desk.reports.export", "contract": {"number": "C-1"}})
         await world.mutate("updateUser", {"user": {"userName": "cleo"}, "displayName": "Cleo"})
-        await client.quiet()
+        await client.quiet(world.services)
 
 
 async def test_whatever_they_come_by_is_told(world: Gateway, address: str) -> None:
@@ -117,7 +117,7 @@ async def test_changes_that_are_found_together_are_told_one_by_one(world: Gatewa
             seats.release()
 
         seen = [(await client.next())["rightsChanged"] for _ in range(3)]
-        await client.quiet()
+        await client.quiet(world.services)
 
     told = [(int(event["revision"]) - before, event["differences"][0]["after"]["text"]) for event in seen]
     assert told == [(1, "on"), (3, "off"), (4, "on")]
@@ -132,11 +132,11 @@ async def test_windows_that_begin_and_end_are_told_though_nothing_is_written(wor
         await listen(world, client)
         world.clock.advance(hours=1)
         assert await differences(client) == {"desk.reports.real_time": ("off", "on")}
-        await client.quiet()
+        await client.quiet(world.services)
         world.clock.advance(hours=2)  # past two moments at once
         assert await differences(client) == {"desk.reports.real_time": ("on", "off")}
         assert await differences(client) == {MENU: ("on", "off")}
-        await client.quiet()
+        await client.quiet(world.services)
 
 
 # ---------------------------------------------------------------------- who may
