@@ -136,7 +136,8 @@ class Services:
         """All roles, teams and contracts as a unit knows them, at the state `mark` (None: it is looked up).
 
         A state never changes, so the last one asked for is kept, and of the next one nothing is read but what the log
-        names since, but for every hundredth; those of the past are kept beside it, a few of them.
+        names since, but for every hundredth, and where it names very much; those of the past are kept beside it, a few
+        of them.
         """
         mark = mark or await unit.audit.find_mark()
         directory: World | None = None
@@ -152,8 +153,9 @@ class Services:
                     return known
                 if self._steps < MOST_STEPS and await unit.audit.has(known_mark):
                     changed = await unit.profiles.list_subjects(known_mark.revision, but_people=True)
-                    directory = await unit.worlds.reload_directory(known, changed) if changed else known
-                    self._steps += 1
+                    if changed is not None:
+                        directory = await unit.worlds.reload_directory(known, changed) if changed else known
+                        self._steps += 1
         if directory is None:
             directory = await unit.worlds.load_directory()
             self._steps = 0

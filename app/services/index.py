@@ -447,18 +447,25 @@ class Indexes:
         elif self.is_expected:  # something was committed meanwhile
             self._wake.set()
 
-    async def _build(self, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
-        """The index of everybody's rows."""
+    async def _build(
+        self, program: Program, unit: ReadingUnit, mark: Mark, known: Standings | None = None
+    ) -> RightsIndex:
+        """The index of everybody's rows. What is `known` goes on if it is of the same roles, teams and contracts."""
         directory = await unit.worlds.load_directory()
         people = People(await unit.profiles.load_everybody(self._signatures, _owners(directory)))
-        return RightsIndex(mark, program, people, self._make_standings(program, directory))
+        if known is None or known.directory != directory:
+            known = self._make_standings(program, directory)
+        return RightsIndex(mark, program, people, known)
 
     async def _resume(self, snapshot: Snapshot, program: Program, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The index of a snapshot and of what the log names since."""
         self._signatures = Signatures(snapshot.signatures)
         self._kept = snapshot.mark
+        subjects = await unit.profiles.list_subjects(snapshot.mark.revision)
+        if subjects is None:
+            return await self._build(program, unit, mark)
         directory = await unit.worlds.load_directory()
-        touched = _people_in(await unit.profiles.list_subjects(snapshot.mark.revision))
+        touched = _people_in(subjects)
         touched |= snapshot.owners ^ _owners(directory)
         people = await self._change(People(snapshot.people), unit, touched, directory)
         return RightsIndex(mark, program, people, self._make_standings(program, directory))
@@ -466,6 +473,8 @@ class Indexes:
     async def _advance(self, known: RightsIndex, unit: ReadingUnit, mark: Mark) -> RightsIndex:
         """The next index: what the log names is read anew, people and (where it names any) roles, teams, contracts."""
         subjects = await unit.profiles.list_subjects(known.revision)
+        if subjects is None:
+            return await self._build(known.program, unit, mark, known.standings)
         touched, standings = _people_in(subjects), known.standings
         others = subjects - touched
         if others:

@@ -12,6 +12,7 @@ import pytest
 from app.db.faults import DisagreeingIndexes
 from app.db.repositories import profiles
 from app.db.repositories.profiles import Signatures, _Gathering, _Making, _Naming
+from app.db.repositories.reading import Reader
 from app.db.repositories.worlds import pausing_collection
 from app.domain.holders import Assignment, User, UserId
 from app.domain.people import Everybody, People
@@ -20,7 +21,7 @@ from app.main import _living
 from app.settings import Settings
 from app.web.lifecycle import Lifecycle
 from tests.bulk import assign, create, make_people
-from tests.factories import Gateway, holder
+from tests.factories import Gateway, holder, select
 from tests.serving import until
 
 NAMES = ("zoe", "ärmel", "Zoe", "straße", 'a "quote"', "~", "\uff5e", "𝄞", "a\\n", "a")  # in no order
@@ -113,6 +114,29 @@ async def test_they_are_of_one_state_whatever_is_committed_meanwhile(
     after = tell(await read(world, signatures))
     assert len(after) == len(before) + 3
     assert {profile for *_, profile in after} - {profile for *_, profile in before}
+
+
+@pytest.mark.parametrize("but_people", [False, True])
+async def test_of_what_the_log_names_no_more_is_read_than_is_told(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch, *, but_people: bool
+) -> None:
+    """Where it is more than that all there is is read: millions of names would be read for nothing before."""
+    brought: list[int] = []
+    read = Reader.tuples
+
+    async def count(self: Reader, *given: Any) -> Any:
+        rows = await read(self, *given)
+        brought.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(Reader, "tuples", count)
+    named = [name for (name,) in select(world.path, "SELECT subject FROM audit_subjects WHERE revision > 3")]
+    named = [name for name in named if not (but_people and name.startswith("usr_"))]
+    for most, told in ((len(named), frozenset(named)), (len(named) - 1, None), (3, None)):
+        monkeypatch.setattr(profiles, "MOST_NAMED", most)
+        async with world.services.database.reading() as unit:
+            assert await unit.profiles.list_subjects(3, but_people=but_people) == told
+    assert brought == [len(named), len(named), 4]
 
 
 def gather(*rows: int) -> _Gathering:

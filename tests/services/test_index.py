@@ -224,21 +224,27 @@ async def test_what_is_kept_of_roles_teams_and_contracts_is_what_there_is(
     assert anew > count
 
 
-@pytest.mark.parametrize("state", ["another history", "a later one", "a hundred states later"])
+@pytest.mark.parametrize("state", ["another history", "a later one", "a hundred states later", "much later"])
 async def test_what_is_kept_of_another_state_is_not_built_upon(
     world: Gateway, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """Of a database that was set back, of a snapshot that began later; and now and then all is read in any case."""
+    """Of a database that was set back, of a snapshot that began later; and now and then all is read in any case.
+
+    So it is where the log names more than that.
+    """
     services = world.services
     async with services.reading() as reading:
         mark, wrong = reading.mark, World.of([])
         assert mark is not None
         (entry,) = await reading.unit.audit.find([mark.revision - 1])
         before = Mark(entry.revision, entry.hash)
-        if state == "a hundred states later":
-            services._steps = MOST_STEPS
-        else:
-            before = Mark(mark.revision + (1 if state == "a later one" else -1), mark.hash)
+        match state:
+            case "a hundred states later":
+                services._steps = MOST_STEPS
+            case "much later":
+                monkeypatch.setattr("app.db.repositories.profiles.MOST_NAMED", 0)
+            case _:
+                before = Mark(mark.revision + (1 if state == "a later one" else -1), mark.hash)
         services._directory = (before, services.catalog, wrong)
         known = await services.load_directory(reading.unit, mark)
         assert known == await reading.unit.worlds.load_directory() != wrong
@@ -260,9 +266,31 @@ async def test_what_the_log_names_is_found_by_revision(world: Gateway) -> None:
         everything = await unit.profiles.list_subjects(0)
         others = await unit.profiles.list_subjects(0, but_people=True)
     event.remove(engine, "before_cursor_execute", explain)
+    assert everything is not None
     assert others == {subject for subject in everything if not subject.startswith("usr_")} < everything
     assert len(plans) == 2
     assert all("subjects_of_entry" in plan for plan in plans), plans
+
+
+async def test_where_the_log_names_very_much_all_is_read_anew(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was worked out for profiles goes on until a role, a team or a contract is another."""
+    monkeypatch.setattr("app.db.repositories.profiles.MOST_NAMED", 0)
+    indexes, cleo, number = world.services.index, world.ids["cleo"], world.services.catalog.number_of[MENU]
+    await indexes.start()
+    first = indexes.current()
+    await world.create_user("dora")
+    await _grant(world.services, _olga(world), Ref("id", cleo), GrantItem(permission=MENU))
+    await indexes.catch_up()
+    second = indexes.current()
+    await world.create_role("readers", MENU)
+    await world.assign({"user": {"userName": "dora"}}, "readers")
+    await indexes.catch_up()
+    third = indexes.current()
+
+    assert first is not None and second is not None and third is not None
+    assert [index.allows(cleo, number, world.clock()) for index in (first, second, third)] == [False, True, True]
+    assert (second.standings is first.standings, third.standings is second.standings) == (True, False)
+    assert third.allows(world.ids["dora"], number, world.clock())
 
 
 # ---------------------------------------------------------------------- never behind

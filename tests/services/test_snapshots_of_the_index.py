@@ -99,6 +99,16 @@ async def test_what_came_after_it_is_read_from_the_log(world: Gateway, kept: Pat
     assert all(" IN (" in one for one in read), "only those whom the log names"
 
 
+async def test_where_the_log_names_very_much_since_everybody_is_read(
+    world: Gateway, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await grant(world, "cleo")
+    monkeypatch.setattr("app.db.repositories.profiles.MOST_NAMED", 0)
+    from_file, read = await start(world, kept)
+    assert from_file == (await start(world, None))[0]
+    assert not any(" IN (" in one for one in read)
+
+
 def test_a_file_that_was_altered_or_is_of_another_database_is_not_taken(kept: Path, tmp_path: Path) -> None:
     whole = kept.read_bytes()
     for place in (0, SEAL_SIZE + 1, SEAL_SIZE + 30, len(whole) - 1):
