@@ -19,6 +19,7 @@ from sqlalchemy import event
 from app.db.engine import _DAMAGED, POOL_SIZE
 from app.db.repositories.profiles import Signatures
 from app.db.tables import AuditSubjectRow
+from app.db.unit_of_work import NO_CATALOG
 from app.domain.audit import Mark
 from app.domain.callers import Caller
 from app.domain.changes import MissingPrerequisites
@@ -224,28 +225,35 @@ async def test_what_is_kept_of_roles_teams_and_contracts_is_what_there_is(
     assert anew > count
 
 
-@pytest.mark.parametrize("state", ["another history", "a later one", "a hundred states later", "much later"])
+@pytest.mark.parametrize(
+    "state",
+    ["another history", "a later one", "a hundred states later", "much later", "another catalog", "of another catalog"],
+)
 async def test_what_is_kept_of_another_state_is_not_built_upon(
     world: Gateway, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    """Of a database that was set back, of a snapshot that began later; and now and then all is read in any case.
+    """Of a database that was set back, of a snapshot that began later, of rows that another catalog made something of.
 
-    So it is where the log names more than that.
+    And now and then all is read in any case, as where the log names more than that.
     """
     services = world.services
     async with services.reading() as reading:
         mark, wrong = reading.mark, World.of([])
         assert mark is not None
         (entry,) = await reading.unit.audit.find([mark.revision - 1])
-        before = Mark(entry.revision, entry.hash)
+        before, catalog = Mark(entry.revision, entry.hash), services.catalog
         match state:
             case "a hundred states later":
                 services._steps = MOST_STEPS
             case "much later":
                 monkeypatch.setattr("app.db.repositories.profiles.MOST_NAMED", 0)
+            case "another catalog":
+                catalog = NO_CATALOG
+            case "of another catalog":
+                before, catalog = mark, NO_CATALOG
             case _:
                 before = Mark(mark.revision + (1 if state == "a later one" else -1), mark.hash)
-        services._directory = (before, services.catalog, wrong)
+        services._directory = (before, catalog, wrong)
         known = await services.load_directory(reading.unit, mark)
         assert known == await reading.unit.worlds.load_directory() != wrong
 
