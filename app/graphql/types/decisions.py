@@ -1,6 +1,6 @@
 """Decisions, effective rights, and why they are what they are (SEMANTICS section 5)."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -36,7 +36,8 @@ from app.services import access, at_once
 from app.services.context import Reading
 from app.services.index import RightsIndex
 
-Again = Callable[[], Coroutine[Any, Any, list[access.EffectiveRight]]]
+Again = Callable[[], Coroutine[Any, Any, Mapping[str, access.EffectiveRight]]]
+"""Reads the rights of a list from the database, by key: once for all of them."""
 
 
 @strawberry.type(
@@ -108,8 +109,7 @@ class EffectiveRight:
         return _show_contributions(self.right)
 
     async def _contribute_anew(self, again: Again) -> list[Contribution]:
-        found = {right.permission.key: right for right in await again()}
-        return _show_contributions(found[self.right.permission.key])
+        return _show_contributions((await again())[self.right.permission.key])
 
 
 def _show_contributions(right: access.EffectiveRight) -> list[Contribution]:

@@ -1,5 +1,6 @@
 """Users: people and service accounts."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -187,12 +188,15 @@ class User(Holder):
         async def load() -> list[EffectiveRightType]:
             return [EffectiveRight.of(right) for right in await read()]
 
+        async def again() -> dict[str, access.EffectiveRight]:
+            return await info.context.loader("rights read again", _read_lists).load(read)
+
         index = None if moment is not None else info.context.find_index()
         if index is not None:
             standing = at_once.stand(index, info.context.caller, user, circumstances, info.context.now)
             if standing is not None:
                 rights = at_once.list_effective_rights(index, standing)
-                return [EffectiveRight.of(r, read) for r in rights if choice.takes(r.permission, r.state)]
+                return [EffectiveRight.of(r, again) for r in rights if choice.takes(r.permission, r.state)]
         return cast("list[EffectiveRightType]", load())
 
     @strawberry.field(description=f"Decision for a permission or an operation. {OPERATIONS['User.can']}")
@@ -240,6 +244,17 @@ class User(Holder):
         except Refused as refused:
             raise fault_of(refused.errors) from None
         return [Decision.of(decision, reading) for decision in decisions]
+
+
+async def _read_lists(
+    lists: list[Callable[[], Awaitable[list[access.EffectiveRight]]]],
+) -> list[dict[str, access.EffectiveRight] | BaseException]:
+    """Lists of rights, each read once however many of its rights are asked about, by the keys of the rights."""
+    found = await asyncio.gather(*(read() for read in lists), return_exceptions=True)
+    return [
+        rights if isinstance(rights, BaseException) else {right.permission.key: right for right in rights}
+        for rights in found
+    ]
 
 
 def _find_edges(root: "UserConnection", info: Info) -> list["UserEdge"]:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from app.services import access
 from tests.factories import Gateway, each_of, holder
 
 C1 = {"number": "C-1"}
@@ -160,6 +163,36 @@ async def test_contributions_are_the_paths_by_which_a_right_arrives(world: Gatew
         ("ana", "support", "writers", "agents"): (None, "2027-01-01T00:00:00Z", role_row),
     }
     assert {(path["source"], path["value"]["text"]) for path in right["contributions"]} == {("manual", "on")}
+
+
+async def test_the_paths_of_many_rights_are_read_once(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.grant(holder(user="ben"), MENU, REAL_TIME)
+    read, list_rights = [], access.list_effective_rights
+
+    async def count(reading: Any, user: Any, *more: Any) -> Any:
+        read.append((user, more))
+        return await list_rights(reading, user, *more)
+
+    await world.services.index.start()
+    monkeypatch.setattr(access, "list_effective_rights", count)
+    rights = "{ permission { key } contributions { value { text } } }"
+
+    data = await world.gql(
+        f"""{{ ana: user(ref: {{userName: "ana"}}) {{ all: effectiveRights {rights}
+          some: effectiveRights(nodes: ["{MENU}", "{SPY}"]) {rights} }}
+        ben: user(ref: {{userName: "ben"}}) {{ all: effectiveRights {rights} }} }}"""
+    )
+
+    assert len(read) == 3
+    paths = {
+        (person, name, right["permission"]["key"]): len(right["contributions"])
+        for person, lists in data.items() for name, found in lists.items() for right in found
+        if right["permission"]["key"] in {MENU, REAL_TIME, SPY}
+    }  # fmt: skip
+    assert paths == {
+        ("ana", "all", MENU): 1, ("ana", "all", REAL_TIME): 0, ("ana", "all", SPY): 0, ("ana", "some", MENU): 1,
+        ("ana", "some", SPY): 0, ("ben", "all", MENU): 1, ("ben", "all", REAL_TIME): 1, ("ben", "all", SPY): 0,
+    }  # fmt: skip
 
 
 async def test_an_access_level_has_no_grant(world: Gateway) -> None:
