@@ -5,11 +5,16 @@ growing holds memory: nothing of ours is asked before it is complete.
 
 Fields that come after a body (trailers) are left out. They would be added to those of the head, whose readers take them
 for what the sender vouched for before: another `Authorization`, say, of whoever could write the body alone.
+
+An upgrade to anything but a socket is passed over (RFC 9110, 7.8): some clients offer HTTP/2 with whatever they send.
+The parser takes what follows such a head for the other protocol: it is given the head again without the offer.
 """
 
 import asyncio
+import sys
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.settings import Limits
@@ -17,6 +22,13 @@ from app.settings import Limits
 
 class _TooLarge(Exception):
     """The head has more than is taken."""
+
+
+def _make_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    """A parser as uvicorn makes one."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -32,6 +44,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._taken = 0  # of these, what the parser has made of them: a head may come all at once
         self._is_too_large = False
         self._has_head = False  # of the request that is coming: what comes now is its body, or after that
+        self._is_declined = False  # the head that was read offers an upgrade that is passed over
+        self._at = 0  # where what follows that head begins in what came
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -46,7 +60,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._is_awaited = True  # whatever comes now is the head of a request, or nothing that anybody waits for
         is_head, self.begun = self._is_awaited, 0
+        rest = memoryview(data)
         super().data_received(data)
+        while self._is_declined and not self.transport.is_closing():
+            self._is_declined, rest = False, rest[self._at :]
+            head, self.parser = self._spell_head(), _make_parser(self)  # the old one reads nothing after `close`
+            super().data_received(head)
+            if rest and not self.transport.is_closing():
+                super().data_received(rest)  # type: ignore[arg-type]  # the parser takes whatever is bytes
         if self._is_awaited and not self.transport.is_closing():
             self._limit_wait()
             # All of it belongs to a head that is not complete; or only what has come behind others.
@@ -78,13 +99,41 @@ class BoundedHttp(HttpToolsProtocol):
             raise _TooLarge  # the parser stops, and the answer is asked for below
 
     def on_headers_complete(self) -> None:
+        parser = self.parser
+        if parser.should_upgrade() and not self._should_upgrade() and parser.get_method() != b"CONNECT":
+            self._is_declined = True
+            return
         self.have_head()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._is_declined:
+            super().on_message_complete()
 
     def have_head(self) -> None:
         """Takes note that the head of a request is complete: nothing is added to it."""
         self._has_head = True
         self._end_wait()
+
+    def _should_upgrade(self) -> bool:
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        error = sys.exception()
+        if isinstance(error, httptools.HttpParserUpgrade):
+            self._at = error.args[0]
+
+    def _spell_head(self) -> bytes:
+        """The head that was read, without the upgrade that it offers."""
+        parser = self.parser
+        lines = [b"%b %b HTTP/%b" % (parser.get_method(), self.url, parser.get_http_version().encode())]
+        lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
+            self.send_400_response("Invalid handshake.")  # it could not be read, of which nobody else would tell
 
     def send_400_response(self, msg: str) -> None:
         """Says why a head is not taken, and ends the connection."""

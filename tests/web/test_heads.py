@@ -156,3 +156,42 @@ async def test_others_are_served_meanwhile(place: str, world: Gateway) -> None:
 
     assert status_of(answer) == 200
     assert {status_of(answer) for answer in await asyncio.gather(*slow)} == {408}
+
+
+OFFERS = {
+    "HTTP/2 in the clear": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"),
+    "another protocol": ("Connection: upgrade, close", "Upgrade: chat/2"),
+    "a socket by POST": ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+}  # fmt: skip
+CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "in pieces"])
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_an_upgrade_that_is_offered_with_a_request_is_passed_over(
+    world: Gateway, offer: tuple[str, ...], in_pieces: bool
+) -> None:
+    first, last = head(world.token, *offer) + BODY, head(world.token, "Connection: close") + BODY
+    chunked = head(world.token, *offer).replace(LENGTH.strip(), b"Transfer-Encoding: chunked") + CHUNKS
+    pieces = [first, first[:70], first[70:-9], first[-9:], last] if in_pieces else [first + first + chunked + last]
+    if "close" in offer[0]:
+        pieces = pieces[1:4] if in_pieces else [first]
+
+    async with serving(world.services, Settings()) as address:
+        answer = await send(address, *pieces, pause=0.02)
+
+    expected = 1 if "close" in offer[0] else 3 if in_pieces else 4
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b'"data":{"revision":"') == expected
+    assert answer.count(b"HTTP/1.1 ") == expected
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 5", "Transfer-Encoding: chunked", "Cookie: " + "a" * 9000])
+async def test_a_handshake_that_cannot_be_read_is_answered(world: Gateway, field: str) -> None:
+    lines = ["GET /graphql HTTP/1.1", "Host: gateway", *OFFERS["a socket by POST"], field]
+
+    async with serving(world.services, Settings()) as address:
+        answer = await send(address, ("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    assert status_of(answer) == 400
+    assert b"connection: close" in answer
