@@ -25,6 +25,7 @@ class Gateway(Starlette):
 
     def __init__(self, lifecycle: Lifecycle, routes: Sequence[BaseRoute] = (), **more: Any) -> None:
         super().__init__(middleware=[Middleware(Observation, lifecycle=lifecycle)], **more)
+        self.router.redirect_slashes = False  # it would send clients to whatever host they named
         self.lifecycle = lifecycle
         self.shortcut: Shortcut | None = None
         """What answers usual questions, here and for whoever has one in hand before it is a call of the application."""

@@ -195,3 +195,13 @@ async def test_a_handshake_that_cannot_be_read_is_answered(world: Gateway, field
 
     assert status_of(answer) == 400
     assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("path", ["/graphql/", "/sync", "/livez/"])
+async def test_nobody_is_sent_to_a_host_that_was_named(place: str, path: str) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+
+    answer = await send(place, request.encode())
+
+    assert status_of(answer) == 404
+    assert b"evil.example" not in answer
