@@ -250,7 +250,7 @@ class Executor:
             too_long = GraphQLError(f"a document has at most {limits.max_document_bytes} bytes")
             return RequestFault([too_long], FaultCode.GRAPHQL_PARSE_FAILED)
         try:
-            node = parse(text, max_tokens=limits.max_tokens)
+            node = parse(text, max_tokens=limits.max_tokens, allow_empty_selection_sets=False)
         except GraphQLSyntaxError as error:
             return RequestFault([error], FaultCode.GRAPHQL_PARSE_FAILED)
         except RecursionError:
