@@ -36,7 +36,7 @@ from app.main import create_app
 from app.services.callers import create_first_owner, issue_token
 from app.services.context import Services
 from app.services.systems import adopt_catalog, find_catalog_files
-from app.settings import Settings
+from app.settings import Limits, Settings
 from app.web.door import Gateway as Application
 from tests.postgres.stores import Store
 
@@ -44,7 +44,7 @@ SEEDS = Path(__file__).parent / "seeds"
 START = datetime(2026, 6, 1, 9, tzinfo=UTC)  # when the clock of every test stands at first
 FIRST_REVISION = 3  # the template's: the catalog, its owner `olga`, her token
 CURSOR_KEY = bytes(range(32))
-DEFAULTS = Settings()
+DEFAULTS = Settings(limits=Limits(max_wait_s=30.0))  # a machine that is full of tests is no server
 INDEXED = os.environ.get("TEST_INDEX") == "on"  # whether every gateway under test answers from an index where it can
 CONTRACT_PRODUCTS = ("core", "pbx", "chatbots")
 
