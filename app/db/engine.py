@@ -19,7 +19,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db import postgresql
-from app.db.faults import DatabaseFault, is_damage, outage_of
+from app.db.faults import DatabaseFault, is_damage, loses_connection, outage_of
 from app.db.file_systems import find_file_system, is_networked
 from app.db.visits import VisitingDriver
 from app.telemetry import log
@@ -99,7 +99,7 @@ def translate(context: ExceptionContext) -> Exception | None:
     if context.engine is not None and context.engine not in _DAMAGED and is_damage(error):
         _DAMAGED.add(context.engine)
         log("the database is damaged", level=50, exception=context.original_exception)
-    if isinstance(context.original_exception, OSError | TimeoutError):
+    if loses_connection(context.original_exception):
         context.is_disconnect = True  # whatever state such a connection is in, nobody is to be given it
     return outage_of(error)
 

@@ -20,6 +20,7 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CONFLICTS = ("40001", "40P01")  # serialization failure, deadlock: the whole transaction is to be done anew
 _LOST = ("08", "57P", "25P03", "25P04")  # connection exceptions, shutdowns, a transaction that was idle for too long
 _LATER = ("53", "55P03", "57014", "25006", "58")  # no resources, no lock, a timeout, a standby, the system beneath
+_OUT_OF_STEP = "InternalClientError"  # asyncpg's, by name as it is an extra: what goes on there is not what it began
 _UNKNOWN = (*_LOST, "40003", "XX")  # "statement completion unknown", internal errors
 
 
@@ -43,8 +44,18 @@ def outage_of(error: BaseException) -> Unavailable | None:
         if state.startswith(_LOST):
             return ConnectionLost(message)
         return Unavailable(message) if state.startswith(_LATER) else None
-    is_lost = isinstance(error, OSError | TimeoutError) or getattr(error, "connection_invalidated", False)
+    is_lost = loses_connection(error) or getattr(error, "connection_invalidated", False)
     return ConnectionLost(message) if is_lost else None
+
+
+def loses_connection(error: BaseException) -> bool:
+    """Whether a connection is of no use to anybody after an error that has no code.
+
+    asyncpg takes one that ends while nothing is asked of it for one that has something under way.
+    """
+    if isinstance(error, OSError | TimeoutError):
+        return True
+    return any(type(one).__name__ == _OUT_OF_STEP for one in _causes(error))
 
 
 def is_decided(error: BaseException) -> bool:

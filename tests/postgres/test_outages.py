@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from app.db.unit_of_work import WritingUnit
@@ -125,6 +126,25 @@ async def test_connections_are_ended_at_random(gateway: Gateway, count: int) -> 
     assert {name for name, what in told.items() if what == "done"} <= there
     assert not {name for name, what in told.items() if what == "not done"} & there
     assert "done" in told.values()
+
+
+async def test_a_connection_that_ended_unnoticed_is_replaced(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F14: asyncpg takes it for one that has something under way, and says so by an error without a code."""
+    prepare, failed = asyncpg.Connection._get_statement, []
+
+    async def fail_once(connection: asyncpg.Connection, *args: object, **options: object) -> object:
+        if not failed:
+            failed.append(connection)
+            raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+        assert connection is not failed[0]
+        return await prepare(connection, *args, **options)
+
+    await count_up(gateway.services)
+    monkeypatch.setattr(asyncpg.Connection, "_get_statement", fail_once)
+    await count_up(gateway.services)
+
+    assert failed
+    assert select(gateway.path, "SELECT value FROM settings WHERE name = 'number'") == [("2",)]
 
 
 @pytest.mark.deep
