@@ -1,6 +1,6 @@
 """Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,9 @@ from app.services.references import Place, find_references, find_scope
 from app.telemetry.requests import note_decisions
 
 MAX_CHECKS = 1000  # questions in one `checkMany`
+MAX_LISTED = 5000  # ids in one statement
+
+FindPeople = Callable[[Reading, list[UserId]], Awaitable[list[User]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +87,9 @@ async def check_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[
     return [answer.decision for answer in await answer_many(reading, questions)]
 
 
-async def check_again(reading: Reading, question: CheckAsked) -> Decision:
-    """The decision on a question that was answered before, and is counted as one answer."""
-    (decision,) = await _check_many(reading, [question])
-    return decision
+async def check_again(reading: Reading, questions: Sequence[CheckAsked]) -> list[Decision]:
+    """The decisions on questions that were answered before, and are counted already."""
+    return await _check_many(reading, questions)
 
 
 async def answer_many(reading: Reading, questions: Sequence[CheckAsked]) -> list[Answer]:
@@ -305,6 +307,15 @@ async def list_role_rights(
     return [rights[key] for key in reading.catalog.nodes if key in rights]
 
 
+async def find_people(reading: Reading, ids: list[UserId]) -> list[User]:
+    """The records of people who are there, in this order."""
+    people: dict[UserId, User] = {}
+    for start in range(0, len(ids), MAX_LISTED):
+        found = await reading.unit.users.find_by("id", ids[start : start + MAX_LISTED])
+        people |= {user.id: user for user in found}
+    return [people[user] for user in ids]
+
+
 async def list_holders(
     reading: Reading,
     node: Permission | Operation,
@@ -312,10 +323,12 @@ async def list_holders(
     contract: Ref | None,
     at_least: ValueInput | None,
     part: Slice,
+    find: FindPeople = find_people,
 ) -> tuple[Page[User], int]:
     """The users whose effective value is at least V, in the order of their names, a slice of them and their number.
 
-    Those whom the caller does not see are left out. A node of an earlier catalog is that of its key today.
+    Those whom the caller does not see are left out. A node of an earlier catalog is that of its key today. `find`
+    gives the records of those whom the index names.
     """
     known, asked, errors = read_question(
         reading.catalog, node=node.key, at_least=at_least, has_target=False, has_target_subscriber=False, facts={}
@@ -330,8 +343,7 @@ async def list_holders(
     index = reading.find_index()
     if index is not None and sight.audience() is None:
         ids, total = await index.list_holders(known, asked, found.contract(contract), part, reading.now)
-        people = {user.id: user for user in await reading.unit.users.find_by("id", ids)}
-        return cut_found([people[user] for user in ids], part), total
+        return cut_found(await find(reading, ids), part), total
     evaluation = await reading.evaluate(None, found.contract(contract))
     holders = [
         user

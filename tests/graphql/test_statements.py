@@ -1,7 +1,7 @@
 """The number of statements that a document costs: the same for a page of 2 and for one of 24.
 
 Each document says its number, the two of authentication included. It is taken with the directory of roles, teams and
-contracts at hand, which is read once for each revision.
+contracts at hand, which is read once for each revision. An index saves some, and adds none for each item.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -145,6 +145,7 @@ class Document:
     items: Callable[[Answer], int]
     variables: Callable[[Gateway, int], dict[str, Any]] = field(default=lambda gateway, count: {})
     most: int = MANY  # items it can ask for
+    more: int = 0  # statements that an index adds
 
 
 RIGHTS = """effectiveRights(states: [ACTIVE, SUSPENDED, CONDITIONAL]) {
@@ -208,8 +209,9 @@ DOCUMENTS = {
             userName roles { role { key } } teams { team { key } }
           } } }
         } } }""",
-        # the revision, and everybody
+        # the revision, and everybody; by an index who they are, and their rows alone
         statements=1 + PEOPLE,
+        more=1,
         items=lambda data: len(data["permissionNode"]["holders"]["edges"]) - 1,  # the account owner holds it, too
     ),
     "who holds each right of a system": Document(
@@ -393,6 +395,21 @@ async def test_the_number_of_statements_does_not_grow_with_the_page(name: str, f
 
     assert document.items(data) >= min(count, document.most)
     assert len(statements) == AUTHENTICATION + document.statements, "\n\n".join(statements)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_an_index_adds_no_statement_for_each_item(name: str, filled: tuple[int, Gateway]) -> None:
+    count, gateway = filled
+    document = DOCUMENTS[name]
+    variables = document.variables(gateway, count)
+    await gateway.gql("{ roles { totalCount } }")
+    await gateway.services.index.start()
+
+    with gateway.counting() as statements:
+        data = await gateway.gql(document.text, variables)
+
+    assert document.items(data) >= min(count, document.most)
+    assert len(statements) <= AUTHENTICATION + document.statements + document.more, "\n\n".join(statements)
 
 
 async def test_the_directory_is_read_once_for_each_revision(filled: tuple[int, Gateway]) -> None:

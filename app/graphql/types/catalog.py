@@ -1,6 +1,7 @@
 """The catalog: systems, and the tree of what may be done in each."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -9,6 +10,7 @@ from app.domain import catalog as domain
 from app.domain.callers import OPERATIONS
 from app.domain.catalog import Polarity
 from app.domain.errors import Refused
+from app.domain.holders import User, UserId
 from app.domain.ids import NODE, PRODUCT, SYSTEM, catalog_id
 from app.domain.paging import slice_sorted
 from app.domain.requirements import Enforcement, Rule
@@ -28,6 +30,7 @@ from app.graphql.types.values import (
     show_value_type,
 )
 from app.services import access
+from app.services.context import Reading
 
 Search = Annotated[str | None, strawberry.argument(description="Part of a key or a label, in any case.")]
 
@@ -217,10 +220,14 @@ async def show_holders(
 
     cursors = Cursors(info.context.services.cursor_key, "users")
     part = read_slice(cursors, first, after)
+
+    async def find(reading: Reading, ids: list[UserId]) -> list[User]:
+        return await info.context.loader("records of people", partial(access.find_people, reading)).load_many(ids)
+
     try:
         page, total = await access.list_holders(
             await info.context.read(), node, contract=read_optional_ref(contract), at_least=read_value_input(at_least),
-            part=part,
+            part=part, find=find,
         )  # fmt: skip
     except Refused as refused:
         raise fault_of(refused.errors) from None

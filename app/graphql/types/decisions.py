@@ -331,8 +331,11 @@ class Decision:
         return Explanation(decision=self.decision, known_in=self.known_in)
 
     async def _explain_anew(self, info: Info, question: access.CheckAsked) -> Explanation:
-        decision = await access.check_again(await info.context.read(), replace(question, at=self.evaluated_at))
-        return Explanation(decision=decision, known_in=self.known_in)
+        async def load(questions: list[access.CheckAsked]) -> list[domain.Decision]:
+            return await access.check_again(await info.context.read(), questions)
+
+        asked = info.context.loader("decisions again", load, cache=False)
+        return Explanation(decision=await asked.load(replace(question, at=self.evaluated_at)), known_in=self.known_in)
 
 
 def load_decision(info: Info, question: access.CheckAsked) -> Decision:
