@@ -1,6 +1,6 @@
 """A check from question to decision: what was asked, what is the answer, what is missing, what goes with a yes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from app.domain.compiled import Holding
 from app.domain.errors import DomainError, InvalidValue, NotFound
 from app.domain.facts import find_subscriber, parse_fact
 from app.domain.holders import ContractId, RoleId, TeamId, UserId
+from app.domain.names import tell_unknown
 from app.domain.requirements import (
     AllOf,
     AnyOf,
@@ -34,6 +35,7 @@ from app.domain.requirements import (
 from app.domain.rights import Effective, Evaluation, Stage, State, Subject, Verdict
 from app.domain.values import Members, MembersType, Reach, Scope, ScopeType, Value, ValueInput
 
+MAX_UNKNOWN = 5  # unknown keys of one list that are named: a message has room for no more
 TARGET = "target"  # how an unknown target is named among the facts that an answer hangs on
 
 
@@ -118,7 +120,7 @@ def read_question(
     errors = list(find_fact_faults(catalog, facts))
     found = catalog.nodes.get(node)
     if found is None or isinstance(found, Group):
-        what = f"`{node}` is a group: ask for what lies in it" if found else f"there is no node `{node}`"
+        what = f"`{node}` is a group: ask for what lies in it" if found else tell_unknown("node", node, catalog.nodes)
         return None, None, (NotFound(what, path=("node",)), *errors)
     assert isinstance(found, Permission | Operation)
     value = None
@@ -144,6 +146,17 @@ def _read_asked(node: Permission | Operation, asked: ValueInput) -> Value | None
     if value == node.value_type.bottom:
         raise InvalidValue("everybody has nothing: ask for something above it", expected=node.value_type.expected())
     return value
+
+
+def find_key_faults(
+    catalog: Catalog, *, system: str | None, nodes: Collection[str] = (), field: str = "nodes"
+) -> Iterator[DomainError]:
+    """What is wrong with a choice of a system, and of nodes named in a field: keys that the catalog does not have."""
+    if system is not None and system not in catalog.systems_by_key:
+        yield NotFound(tell_unknown("system", system, catalog.systems_by_key), path=("system",))
+    unknown = sorted(key for key in {*nodes} if key not in catalog.nodes)
+    for key in unknown[:MAX_UNKNOWN]:
+        yield NotFound(tell_unknown("node", key, catalog.nodes), path=(field,))
 
 
 def find_fact_faults(catalog: Catalog, facts: Mapping[str, str]) -> Iterator[DomainError]:

@@ -61,12 +61,12 @@ def splice_rights(
         contract=read_optional_ref(arguments.get("contract")), facts=read_facts(arguments.get("facts")),
         at=arguments.get("at"),
     )  # fmt: skip
-    standing = at_once.stand(index, operation.caller, user.record.id, circumstances, operation.now)
-    if standing is None:
-        return None
     choice = access.Choice(
         arguments.get("system"), _freeze(arguments.get("nodes")), _freeze(arguments.get("states"))
     )  # fmt: skip
+    standing = at_once.stand(index, operation.caller, user.record.id, circumstances, operation.now)
+    if standing is None or not choice.is_of(index.catalog):
+        return None
     asked = (standing, choice, key)
     kept = index.answers.get(asked)
     if kept is not None:

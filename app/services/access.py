@@ -1,13 +1,21 @@
 """Asking: checks, lists of rights and operations, holders of a right. All are views of one evaluation."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.callers import OPERATIONS, Right
 from app.domain.catalog import Catalog, Operation, Permission
 from app.domain.contributions import Contribution, find_contributions
-from app.domain.decisions import Decision, check, find_fact_faults, name_missing, read_question, refuse_question
+from app.domain.decisions import (
+    Decision,
+    check,
+    find_fact_faults,
+    find_key_faults,
+    name_missing,
+    read_question,
+    refuse_question,
+)
 from app.domain.errors import DomainError, Duplicate, NotPermitted, Refused
 from app.domain.explanation import Explanation, explain
 from app.domain.fixes import EndRow, GiveRight, GiveRole, JoinTeam, LiftLimit, Suggestion
@@ -202,24 +210,6 @@ def _facts(sent: Sequence[tuple[str, str]]) -> tuple[dict[str, str], list[Domain
     return facts, errors
 
 
-async def evaluate_user(
-    reading: Reading, user: UserId, circumstances: Circumstances
-) -> tuple[Evaluation, Effective, Subject]:
-    """The evaluation of one user under circumstances. Raises `Refused` where these are wrong."""
-    places = [] if circumstances.contract is None else [Place("contract", circumstances.contract, ("contract",))]
-    found = await find_references(reading, places)
-    facts, errors = _facts(circumstances.facts)
-    errors += [*found.errors, *find_fact_faults(reading.catalog, facts)]
-    contract, sight = found.contract(circumstances.contract), await reading.sight()
-    if not errors and not sight.sees_rights(user, contract):
-        errors.append(_refuse_view("User.effectiveRights"))
-    if errors:
-        raise Refused(errors)
-    evaluation = await reading.evaluate([user], contract, circumstances.at)
-    subject = Subject(user=user, facts=facts, assert_facts=sight.asserts_facts(contract))
-    return evaluation, evaluation.effective(subject), subject
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which rights of a list: those of a system, of a list of nodes, in certain states; None: of any."""
@@ -235,15 +225,41 @@ class Choice:
             and (self.states is None or state in self.states)
         )
 
+    def is_of(self, catalog: Catalog) -> bool:
+        """Whether all that is named in it is known."""
+        return next(self.find_faults(catalog), None) is None
+
+    def find_faults(self, catalog: Catalog) -> Iterator[DomainError]:
+        """What is named in it and not known."""
+        return find_key_faults(catalog, system=self.system, nodes=self.nodes or ())
+
 
 EVERY = Choice()
+
+
+async def evaluate_user(
+    reading: Reading, user: UserId, circumstances: Circumstances, choice: Choice = EVERY
+) -> tuple[Evaluation, Effective, Subject]:
+    """The evaluation of one user under circumstances. Raises `Refused` where these are wrong."""
+    places = [] if circumstances.contract is None else [Place("contract", circumstances.contract, ("contract",))]
+    found = await find_references(reading, places)
+    facts, errors = _facts(circumstances.facts)
+    errors += [*found.errors, *find_fact_faults(reading.catalog, facts), *choice.find_faults(reading.catalog)]
+    contract, sight = found.contract(circumstances.contract), await reading.sight()
+    if not errors and not sight.sees_rights(user, contract):
+        errors.append(_refuse_view("User.effectiveRights"))
+    if errors:
+        raise Refused(errors)
+    evaluation = await reading.evaluate([user], contract, circumstances.at)
+    subject = Subject(user=user, facts=facts, assert_facts=sight.asserts_facts(contract))
+    return evaluation, evaluation.effective(subject), subject
 
 
 async def list_effective_rights(
     reading: Reading, user: UserId, circumstances: Circumstances, choice: Choice = EVERY
 ) -> list[EffectiveRight]:
     """Every permission of a user that is chosen, in the order of the catalog."""
-    evaluation, effective, _ = await evaluate_user(reading, user, circumstances)
+    evaluation, effective, _ = await evaluate_user(reading, user, circumstances, choice)
     return describe_rights(evaluation, effective, user, choice)
 
 
@@ -277,7 +293,7 @@ async def list_operations(
     allowed: bool | None = None,
 ) -> list[Decision]:
     """The decision on every operation (of a system, open ones alone, shut ones alone), in the order of the catalog."""
-    evaluation, effective, subject = await evaluate_user(reading, user, circumstances)
+    evaluation, effective, subject = await evaluate_user(reading, user, circumstances, Choice(system))
     decisions = []
     for operation in reading.catalog.operations:
         if system in {None, operation.system}:
@@ -292,6 +308,9 @@ async def list_role_rights(
 ) -> list[EffectiveRight]:
     """What a role gives by itself, requirements applied; facts and targets are unknown to a role."""
     scope = await find_scope(reading, contract)
+    wrong = tuple(find_key_faults(reading.catalog, system=system))
+    if wrong:
+        raise Refused(wrong)
     if not (await reading.sight()).sees_rights(role, scope):
         raise Refused([_refuse_view("Role.rights")])
     evaluation = await reading.evaluate((), scope)

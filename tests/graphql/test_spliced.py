@@ -53,7 +53,7 @@ async def ask(gateway: Gateway, document: str, asked: dict[str, Any] | None = No
     [
         {}, {"system": "desk"}, {"nodes": ["desk.reports.menu", "desk.reports.export"]}, {"states": ["ACTIVE"]},
         {"contract": {"number": "C-1"}}, {"contract": {"number": "C-1"}, "states": ["ACTIVE", "LIMITED"]},
-        {"system": "nobody's"}, {"nodes": []},
+        {"system": "gateway"}, {"nodes": []},
     ],
     ids=str,
 )  # fmt: skip
@@ -162,6 +162,17 @@ async def test_choices_of_one_selection_are_kept_apart(indexed: Gateway, shown: 
     assert shown == {"new": len(chosen), "kept": 2 * len(chosen)}
     await indexed.services.index.close()
     assert answers == [[await indexed.gql(document % one) for one in chosen]] * 3
+
+
+async def test_a_choice_of_what_is_not_there_is_refused_as_without_the_index(
+    indexed: Gateway, shown: Counter[str]
+) -> None:
+    document = '{ user(ref: {userName: "ana"}) { effectiveRights%s { permission { key } state } } }'
+    for chosen in ('(system: "cor")', '(nodes: ["desk.reports.mneu"])', '(nodes: ["x"], states: [ACTIVE])'):
+        answers = [await indexed.ask(document % chosen) for _ in range(2)]
+        assert [error["extensions"]["code"] for error in answers[0]["errors"]] == ["BAD_USER_INPUT"]
+        assert answers[0] == answers[1]
+    assert not shown
 
 
 async def test_what_is_missing_is_that_of_everybody_themselves(indexed: Gateway) -> None:

@@ -1,11 +1,10 @@
 """What is wrong in a feed, where, and whose entry it spoiled."""
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 
 from app.domain.errors import InvalidValue
-from app.domain.names import show
+from app.domain.names import tell_unknown
 from app.domain.sync.desired import Path
 
 
@@ -50,16 +49,9 @@ class Place:
         return Fault(message, path=path, expected=expected, kind=kind, key=key, line=self.line)
 
 
-def name_nearest(word: str, known: tuple[str, ...]) -> str:
-    """The end of a message about a word that is not known: the known one that was perhaps meant."""
-    lowered = {name.lower(): name for name in known}
-    near = get_close_matches(word[:80].lower(), lowered, 1)
-    return f"; did you mean `{lowered[near[0]]}`?" if near else ""
-
-
 def refuse_unknown(noun: str, word: str, known: tuple[str, ...]) -> tuple[str, str]:
     """Message and expectation for a word that is not known."""
-    return f"there is no {noun} `{show(word)}`{name_nearest(word, known)}", list_names(known)
+    return tell_unknown(noun, word, known), list_names(known)
 
 
 def list_names(names: tuple[str, ...]) -> str:

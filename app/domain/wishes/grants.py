@@ -8,7 +8,7 @@ from app.domain.catalog import Catalog, Group, Operation, Permission, Polarity
 from app.domain.changes import Dependents, MissingPrerequisites, Stamp, Wish
 from app.domain.errors import Conflict, DomainError, ErrorCode, InvalidValue, NotFound, NotGrantable, Warned
 from app.domain.holders import MANUAL, Assignment, Contract, ContractId, Grant, HolderId, Limit, RoleId, RowId
-from app.domain.names import show
+from app.domain.names import show, tell_unknown
 from app.domain.values import Switch, SwitchType, Value, ValueInput
 from app.domain.wishes.asking import Faults, add_unless_there, check_window
 from app.domain.world import Change, World
@@ -49,7 +49,7 @@ def find_grantable(catalog: Catalog, key: str) -> Permission:
     """The permission of a key. Raises `NotFound`, or `NotGrantable` for what takes no rows."""
     node = catalog.nodes.get(key)
     if node is None:
-        raise NotFound(f"there is no permission `{show(key)}`", path=("permission",))
+        raise NotFound(tell_unknown("permission", key, catalog.number_of), path=("permission",))
     if isinstance(node, Group):
         raise NotGrantable(f"`{key}` is a group: grant what lies in it", path=("permission",))
     if isinstance(node, Operation):
@@ -228,7 +228,7 @@ def _match_rows(
     matching = [row for row in alike if row.source == item.source]
     if not matching:
         if item.node not in catalog.nodes:
-            raise NotFound(f"there is no permission `{show(item.node)}`", path=("permission",))
+            raise NotFound(tell_unknown("permission", item.node, catalog.number_of), path=("permission",))
         others = ", ".join(sorted({f"`{row.source}`" for row in alike}))
         hint = f"; it is given by {others}" if others else ""
         message = f"the holder has no row of `{item.node}` in this scope from `{show(item.source)}`{hint}"

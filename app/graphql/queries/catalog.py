@@ -6,6 +6,7 @@ import strawberry
 
 from app.domain import catalog as domain
 from app.domain.callers import OPERATIONS
+from app.domain.decisions import find_key_faults
 from app.domain.errors import Refused
 from app.domain.facts import stored_facts
 from app.graphql.context import Info
@@ -76,8 +77,12 @@ class CatalogQueries:
         last: Last = None,
         before: Before = None,
     ) -> PermissionNodeConnection:
-        wanted = filter or PermissionNodeFilter()
-        nodes = find_nodes(tuple(info.context.catalog.nodes.values()), wanted.search or None)
+        wanted, catalog = filter or PermissionNodeFilter(), info.context.catalog
+        parents = [wanted.parent] if wanted.parent else []
+        errors = list(find_key_faults(catalog, system=wanted.system or None, nodes=parents, field="parent"))
+        if errors:
+            raise fault_of(error.under("filter") for error in errors)
+        nodes = find_nodes(tuple(catalog.nodes.values()), wanted.search or None)
         if wanted.system:
             nodes = [node for node in nodes if node.system == wanted.system]
         if wanted.kind:

@@ -192,7 +192,7 @@ class User(Holder):
             return await info.context.loader("rights read again", _read_lists).load(read)
 
         index = None if moment is not None else info.context.find_index()
-        if index is not None:
+        if index is not None and choice.is_of(index.catalog):
             standing = at_once.stand(index, info.context.caller, user, circumstances, info.context.now)
             if standing is not None:
                 rights = at_once.list_effective_rights(index, standing)

@@ -179,7 +179,11 @@ async def test_values_that_do_not_fit_are_refused_with_what_would(
     ("permission", "code", "message"),
     [
         ("desk.nothing", "NOT_FOUND", "there is no permission `desk.nothing`"),
-        ("DESK.REPORTS.MENU", "NOT_FOUND", "there is no permission `DESK.REPORTS.MENU`"),
+        (
+            "DESK.REPORTS.MENU",
+            "NOT_FOUND",
+            "there is no permission `DESK.REPORTS.MENU`; did you mean `desk.reports.menu`?",
+        ),
         ("", "NOT_FOUND", "there is no permission ``"),
         ("desk.reports", "NOT_GRANTABLE", "`desk.reports` is a group: grant what lies in it"),
         (

@@ -96,6 +96,10 @@ async def test_rows_of_a_named_source_end(world: Gateway) -> None:
             {"permission": "x"}, "NOT_FOUND", ["revokes", "0", "permission"], "there is no permission `x`"
         ),
         (
+            {"permission": f"{EXPORT}s"}, "NOT_FOUND", ["revokes", "0", "permission"],
+            f"there is no permission `{EXPORT}s`; did you mean `{EXPORT}`?",
+        ),
+        (
             {}, "INVALID_VALUE", ["revokes", "0"], "name a row by `id`, or rows by `permission`"
         ),
         (

@@ -359,6 +359,9 @@ async def test_a_plain_yes_on_a_scope_or_members_says_how_far_it_goes(world: Gat
     [
         ("desk.nothing", "there is no node `desk.nothing`"),
         ("desk", "there is no node `desk`"),
+        ("desk.reports.mneu", "there is no node `desk.reports.mneu`; did you mean `desk.reports.menu`?"),
+        ("reports.real_time", "there is no node `reports.real_time`; did you mean `desk.reports.real_time`?"),
+        ("x" * 99 + "\n", f"there is no node `{'x' * 80}\u2026`"),
         ("desk.reports", "`desk.reports` is a group: ask for what lies in it"),
     ],
 )

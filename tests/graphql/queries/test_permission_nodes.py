@@ -32,14 +32,23 @@ async def find(gateway: Gateway, wanted: dict[str, Any] | None) -> list[str]:
         ]),
         ({"search": "wrap-up time"}, ["desk.calls.wrap_up"]),
         ({"search": "wrap_up"}, ["desk.calls.wrap_up"]),
-        ({"system": "nothing"}, []),
-        ({"parent": "nothing"}, []),
+        ({"parent": "desk.reports.menu"}, []),
         ({"search": "nothing at all"}, []),
         ({"search": "_%"}, []),
     ],
 )  # fmt: skip
 async def test_every_condition_must_hold(gateway: Gateway, wanted: dict[str, Any], keys: list[str]) -> None:
     assert await find(gateway, wanted) == keys
+
+
+async def test_keys_that_are_not_there_are_a_fault(gateway: Gateway) -> None:
+    assert await gateway.fault(DOCUMENT, {"filter": {"system": "nothing", "parent": "desk.report"}}) == (
+        "BAD_USER_INPUT",
+        (
+            "filter.system: there is no system `nothing`; "
+            "filter.parent: there is no node `desk.report`; did you mean `desk.reports`?"
+        ),
+    )
 
 
 @each_of("wanted", [None, {}, {"system": None, "search": None, "kind": None, "parent": None}, {"search": ""}])

@@ -56,6 +56,12 @@ async def test_rights_are_what_the_role_gives_by_itself(world: Gateway) -> None:
     assert other == []
 
 
+async def test_rights_of_an_unknown_system_are_a_fault(world: Gateway) -> None:
+    fault = await world.fault('{ role(ref: {key: "agents"}) { rights(system: "cor") { state } } }')
+
+    assert fault == ("BAD_USER_INPUT", "system: there is no system `cor`; did you mean `core`?")
+
+
 async def test_rights_in_an_unknown_contract_are_a_fault(world: Gateway) -> None:
     fault = await world.fault('{ role(ref: {key: "agents"}) { rights(contract: {number: "C-9"}) { state } } }')
 

@@ -40,10 +40,21 @@ async def test_narrowed_down(world: Gateway) -> None:
     shut = open_ones(await find(world, "(allowed: false)"))
     assert len(shut) >= 5 and not any(shut.values())
     assert len(await find(world, '(system: "core")')) == 2
-    assert await find(world, '(system: "nothing")') == []
     assert len(await find(world, "(allowed: null, system: null, contract: null, facts: null, at: null)")) == len(
         await find(world)
     )
+
+
+async def test_a_system_that_is_not_there_is_a_fault(world: Gateway) -> None:
+    document = '{ user(ref: {userName: "ana"}) { operations(system: "%s", contract: {number: "C-9"}) { state } } }'
+
+    assert [await world.fault(document % system) for system in ("nothing", "desks")] == [
+        ("BAD_USER_INPUT", "contract: there is no contract `C-9`; system: there is no system `nothing`"),
+        (
+            "BAD_USER_INPUT",
+            "contract: there is no contract `C-9`; system: there is no system `desks`; did you mean `desk`?",
+        ),
+    ]
 
 
 async def test_with_circumstances(world: Gateway) -> None:
