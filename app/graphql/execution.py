@@ -245,9 +245,9 @@ class Executor:
 
     def _prepare_text(self, text: str, may_introspect: bool) -> Document | RequestFault:
         """What a text is made into: its document, or why there is none."""
-        limits = self.limits
-        if len(text) > limits.max_document_bytes or len(text.encode()) > limits.max_document_bytes:
-            too_long = GraphQLError(f"a document has at most {limits.max_document_bytes} bytes")
+        limits, size = self.limits, len(text.encode())
+        if size > limits.max_document_bytes:
+            too_long = GraphQLError(f"a document has at most {limits.max_document_bytes} bytes; this one has {size}")
             return RequestFault([too_long], FaultCode.GRAPHQL_PARSE_FAILED)
         try:
             node = parse(text, max_tokens=limits.max_tokens, allow_empty_selection_sets=False)

@@ -173,7 +173,9 @@ def _exceed(node: OperationDefinitionNode, shape: Shape, limits: Limits) -> Iter
         (shape.directives, limits.max_directives, "directives"),
     ):
         if count > most:
-            yield GraphQLError(f"an operation has at most {most} {what}, fragments spread out", node)
+            told = f"{MANY} or more" if count == MANY else count
+            message = f"an operation has at most {most} {what}, fragments spread out; this one has {told}"
+            yield GraphQLError(message, node)
 
 
 def _shape(
@@ -217,7 +219,8 @@ def _find_long_names(document: DocumentNode) -> Iterator[GraphQLError]:
     while waiting:
         for node in waiting.pop().selections:
             if isinstance(node, FieldNode) and node.alias is not None and len(node.alias.value) > MAX_NAME:
-                yield GraphQLError(f"an alias has at most {MAX_NAME} characters", node)
+                message = f"an alias has at most {MAX_NAME} characters; this one has {len(node.alias.value)}"
+                yield GraphQLError(message, node)
                 return
             if getattr(node, "selection_set", None) is not None:
                 waiting.append(node.selection_set)
