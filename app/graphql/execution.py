@@ -50,6 +50,7 @@ from app.graphql.rules import RULES
 from app.graphql.schema import build_schema
 from app.graphql.spliced import SPLICES
 from app.graphql.usual import Usual, read_usual
+from app.graphql.wording import reword
 from app.services.context import Services
 from app.services.index import RightsIndex
 from app.settings import Limits
@@ -588,11 +589,12 @@ def _is_of_argument(error: BaseException) -> bool:
 
 
 def _with_code(error: GraphQLError, code: FaultCode) -> GraphQLError:
-    """An error with a code (this one, where it has none), what it repeats of the document cut short."""
+    """An error with a code (this one, where it has none), in GraphQL's words; what it repeats is cut short."""
+    if not error.extensions or "code" not in error.extensions:
+        error.message = reword(error.message)
+        error.extensions = {**(error.extensions or {}), "code": code.value}
     if len(error.message) > MAX_MESSAGE:
         error.message = error.message[: MAX_MESSAGE - 1] + "\u2026"
     if error.locations is not None:
         error.locations = error.locations[:MAX_LOCATIONS]
-    if not error.extensions or "code" not in error.extensions:
-        error.extensions = {**(error.extensions or {}), "code": code.value}
     return error
