@@ -11,6 +11,7 @@ The parser takes what follows such a head for the other protocol: it is given th
 """
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -18,6 +19,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.settings import Limits
+
+_KEY = re.compile(rb"[+/0-9A-Za-z]{22}==")
 
 
 class _TooLarge(Exception):
@@ -131,9 +134,13 @@ class BoundedHttp(HttpToolsProtocol):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def handle_websocket_upgrade(self) -> None:
+        keys = [value for name, value in self.headers if name == b"sec-websocket-key"]
+        if not all(map(_KEY.fullmatch, keys)):  # else the client is told what Python has to say of it
+            return self.send_400_response("Invalid handshake: a `Sec-WebSocket-Key` is 16 bytes in base64.")
         super().handle_websocket_upgrade()
         if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
             self.send_400_response("Invalid handshake.")  # it could not be read, of which nobody else would tell
+        return None
 
     def send_400_response(self, msg: str) -> None:
         """Says why a head is not taken, and ends the connection."""

@@ -197,6 +197,16 @@ async def test_a_handshake_that_cannot_be_read_is_answered(world: Gateway, field
     assert b"connection: close" in answer
 
 
+@pytest.mark.parametrize("key", ["a", "", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==a", "dGhlIHNhbXBs"])
+async def test_a_handshake_with_a_bad_key_is_told_what_a_key_is(place: str, key: str) -> None:
+    lines = ["GET /graphql HTTP/1.1", "Host: gateway", *OFFERS["a socket by POST"][:-1], f"Sec-WebSocket-Key: {key}"]
+
+    answer = await send(place, ("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    assert status_of(answer) == 400
+    assert answer.endswith(b"\r\n\r\nInvalid handshake: a `Sec-WebSocket-Key` is 16 bytes in base64.")
+
+
 @pytest.mark.parametrize("path", ["/graphql/", "/sync", "/livez/"])
 async def test_nobody_is_sent_to_a_host_that_was_named(place: str, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
