@@ -9,7 +9,7 @@ whoever stands in for them owns the contract.
 rows of another contract than the one asked about, teams that give nothing. Without that there are far fewer, and it is
 for these that things are worked out (`narrow`). It asks the one decision function (`Evaluation`) about a stand-in who
 has these rows, and keeps what is found for as long as time alone does not change it. Questions with facts, targets or
-another moment are answered by the same stand-ins and not kept.
+another moment are answered by the same stand-ins; what roles and teams give is kept for the next ones, answers are not.
 """
 
 from collections import ChainMap
@@ -33,9 +33,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 Profile = tuple[int, ...]  # flags, then the numbers of its rows: those of a kind together, and ascending
 Ranked = tuple[bytes, datetime, datetime | None]  # levels, since when, and until when they are those
+Evaluated = tuple[Evaluation, datetime | None]  # of what roles, teams and contracts are until then
 OWNER, INACTIVE = 1, 2  # the flags
 STANDINGS_KEPT = 20_000  # of a profile in a contract: some kilobytes each; beyond that all are worked out anew
 DECISIONS_KEPT = 2_000  # of one standing: there are fewer rights and operations, but values without end
+ASIDE_KEPT = 100  # evaluations of contracts at other moments than now: the values of roles and teams, some of them
 CONTRACTS_KEPT = 16  # for which levels of everybody are kept: of 100,000 people some ten megabytes each
 SUBJECT, OTHER = "usr_standin", "usr_standin_other"  # how the ids of stand-ins begin; no person has such a one
 
@@ -104,7 +106,9 @@ class Standings:
         self._rows: dict[str, HolderRows] = dict(self.directory.rows)
         world = self.directory
         self.world = World(self._people, world.roles, world.teams, world.contracts, self._rows)
-        self._evaluations: dict[ContractId | None, tuple[Evaluation, datetime | None]] = {}
+        self._evaluations: dict[ContractId | None, Evaluated] = {}
+        self._aside: Room[ContractId | None, Evaluated] = Room(ASIDE_KEPT)
+        self._calm: tuple[datetime, datetime | None] | None = None
         self._found: dict[tuple[Profile, ContractId | None], Standing] = {}
 
     def find(self, profile: Profile, contract: ContractId | None, now: datetime) -> Standing:
@@ -234,12 +238,16 @@ class Standings:
     ) -> tuple[Evaluation, datetime | None]:
         """The evaluation of a contract at a moment, and until when roles, teams and contracts stay as they are then.
 
+        What is not to be kept stays aside for a while: many questions in a row are about the same contract and moment.
         If one of these stand-ins stands for the owner of the contract, it is the owner.
         """
         kept = self._evaluations.get(contract)
         if kept is None or not is_within(at, kept[0].at, kept[1]):
-            evaluation = Evaluation(self.program, self.world, contract=contract, at=at)
-            kept = evaluation, find_next_moment(self.directory, self.directory.rows, at)
+            kept = self._aside.get(contract)
+            if kept is None or not is_within(at, kept[0].at, kept[1]):
+                kept = Evaluation(self.program, self.world, contract=contract, at=at), self._find_calm(at)
+                if not keep:
+                    self._aside.keep(contract, kept)
             if keep:
                 self._evaluations[contract] = kept
         found, until = kept[0].moved(at), kept[1]
@@ -248,6 +256,12 @@ class Standings:
                 if self._self_ids.get(person) == found.contract.owner:
                     found.contract = replace(found.contract, owner=person)
         return found, until
+
+    def _find_calm(self, at: datetime) -> datetime | None:
+        """Until when roles, teams and contracts stay as they are at a moment, in whichever contract; None: always."""
+        if self._calm is None or not is_within(at, *self._calm):
+            self._calm = at, find_next_moment(self.directory, self.directory.rows, at)
+        return self._calm[1]
 
     @contextmanager
     def _standing_in(self, profile: Profile) -> Iterator[Subject]:

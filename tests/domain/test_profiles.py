@@ -4,14 +4,16 @@ By default 150 random worlds, `-m deep` 1,500; each is asked about all its peopl
 """
 
 import random
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from app.domain.compiled import compile_catalog
-from app.domain.holders import AnyRow, ContractId, User, UserId, UserStatus
+from app.domain import profiles
+from app.domain.compiled import Holding, compile_catalog
+from app.domain.holders import AnyRow, ContractId, RoleId, User, UserId, UserStatus
 from app.domain.kinds import Kinds
 from app.domain.people import MOST_CHANGED, People, Person
 from app.domain.profiles import CONTRACTS_KEPT, INACTIVE, OWNER, Profile, Rows, Standings
@@ -115,6 +117,38 @@ def test_questions_with_targets_and_facts_are_answered_as_by_the_engine(case: Ca
         expected = oracle.check(case.who, node.key, asked, steps)
         assert (answer.allowed, answer.state, answer.stage) == (expected.allowed, expected.state, expected.step)
         assert answer.value == evaluation.value_for(effective, node)
+
+
+def test_what_roles_give_is_worked_out_once_for_many_questions_of_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each contract, though nothing of it is kept for now; and how long it is so once for all contracts."""
+    worked_out, looked = list[tuple[RoleId, ContractId | None]](), list[datetime]()
+    hold, find = Evaluation.held_by_role, profiles.find_next_moment
+
+    def count_roles(evaluation: Evaluation, role: RoleId) -> Holding:
+        worked_out.append((role, evaluation.contract_id))
+        return hold(evaluation, role)
+
+    def count_looks(world: World, holders: Iterable[str], after: datetime) -> datetime | None:
+        looked.extend([after] if holders is world.rows else [])
+        return find(world, holders, after)
+
+    monkeypatch.setattr(Evaluation, "held_by_role", count_roles)
+    monkeypatch.setattr(profiles, "find_next_moment", count_looks)
+    asked = 0
+    for seed in range(60):
+        case = draw_case(Pool(random.Random(seed).randbytes(POOL_SIZE)))
+        told = Told(case.world)
+        standings = standings_of(case, told)
+        worked_out.clear()
+        looked.clear()
+        for node, value in questions(case)[:3]:
+            for profile in told.profiles.values():
+                for contract in (None, *case.world.contracts):
+                    standings.ask(profile, node, value, contract=contract, at=case.at)
+                    asked += 1
+        assert len(worked_out) == len(set(worked_out))
+        assert len(looked) <= 1
+    assert asked > 1000
 
 
 @on_random_worlds(300)
