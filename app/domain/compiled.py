@@ -217,6 +217,16 @@ class Program:
                 holding = self.join(holding, implication.gives)
         return holding
 
+    @cached_property
+    def givers(self) -> tuple[frozenset[int], ...]:
+        """For each permission itself and those that bring it along: it comes by nothing else."""
+        found = [frozenset({number}) for number in range(len(self.types))]
+        for implication in self.implications:  # what gives comes before what it gives on
+            for number in range(len(found)):
+                if self.holds_any(implication.gives, number):
+                    found[number] |= found[implication.number]
+        return tuple(found)
+
     # ------------------------------------------------------------------ requirements
 
     def holds(self, condition: Condition, holding: Holding, atoms: int) -> bool:

@@ -54,10 +54,11 @@ def _iterate_contributions(evaluation: Evaluation, holder: HolderId, node: str) 
             if row.product == permission.product and row.counts(evaluation.contract_id, evaluation.at):
                 yield Contribution(row, (holder,), value_of_level(row.level), None, row.contract, row.valid_until)
         return
+    givers = program.givers[number]
     for path in _paths(evaluation, _Path((holder,), ())):
         for grant in evaluation.world.rows_of(path.holders[-1]).grants:
             given = program.catalog.number_of.get(grant.node)
-            if given is None or not grant.counts(evaluation.contract_id, evaluation.at):
+            if given is None or given not in givers or not grant.counts(evaluation.contract_id, evaluation.at):
                 continue
             arriving = _carry(evaluation, program.encode(given, grant.value), path.holders)
             if not program.holds_any(arriving, number):
