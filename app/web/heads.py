@@ -21,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.settings import Limits
 
 _KEY = re.compile(rb"[+/0-9A-Za-z]{22}==")
+EMPTY = b"%bcontent-length: 0\r\nconnection: close\r\n\r\n"
+REFUSAL = b"%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
 
 
 class _TooLarge(Exception):
@@ -49,6 +51,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._has_head = False  # of the request that is coming: what comes now is its body, or after that
         self._is_declined = False  # the head that was read offers an upgrade that is passed over
         self._at = 0  # where what follows that head begins in what came
+        self._last_word: bytes | None = None  # told behind the answers that are on their way; nothing more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -60,18 +63,20 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._last_word is not None:
+            return
         if self.cycle is None or self.cycle.response_complete:
             self._is_awaited = True  # whatever comes now is the head of a request, or nothing that anybody waits for
         is_head, self.begun = self._is_awaited, 0
         rest = memoryview(data)
         super().data_received(data)
-        while self._is_declined and not self.transport.is_closing():
+        while self._is_declined and not self._is_ending():
             self._is_declined, rest = False, rest[self._at :]
             head, self.parser = self._spell_head(), _make_parser(self)  # the old one reads nothing after `close`
             super().data_received(head)
-            if rest and not self.transport.is_closing():
+            if rest and not self._is_ending():
                 super().data_received(rest)  # type: ignore[arg-type]  # the parser takes whatever is bytes
-        if self._is_awaited and not self.transport.is_closing():
+        if self._is_awaited and not self._is_ending():
             self._limit_wait()
             # All of it belongs to a head that is not complete; or only what has come behind others.
             self._size += len(data) if is_head and self.begun <= 1 else self._taken
@@ -145,11 +150,33 @@ class BoundedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Says why a head is not taken, and ends the connection."""
         self._end_wait()
-        if not self._is_too_large:
-            return super().send_400_response(msg)
-        self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
-        return None
+        if self._is_too_large:
+            self._end_with(EMPTY % STATUS_LINE[431])
+        else:
+            self._end_with(REFUSAL % (STATUS_LINE[400], len(msg), msg.encode("ascii")))
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._last_word is not None and not self.transport.is_closing():
+            self.transport.write(self._last_word)
+            self.transport.close()
+
+    def _end_with(self, last_word: bytes) -> None:
+        """Ends the connection with these words, once whatever came before is answered: answers come in order."""
+        last = self.cycle
+        if last is not None and last.more_body and self.pipeline and self.pipeline[0][0] is last:
+            self.pipeline.popleft()  # it has not begun, and what is told is the answer to it
+            self._last_word = last_word
+        elif last is not None and not last.response_complete and not last.more_body:
+            self._last_word = last_word
+        else:
+            self.transport.write(last_word)
+            self.transport.close()
+
+    def _is_ending(self) -> bool:
+        """Whether nothing is read any more."""
+        return self._last_word is not None or self.transport.is_closing()
 
     def _limit_wait(self) -> None:
         if self._given_up is None:
@@ -170,6 +197,5 @@ class BoundedHttp(HttpToolsProtocol):
         self._given_up = None
         if self.transport.is_closing():
             return
-        if self._size:  # else nothing was asked that could be answered
-            self.transport.write(STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
+        # Where nothing came, nothing was asked that could be answered.
+        self._end_with(EMPTY % STATUS_LINE[408] if self._size else b"")

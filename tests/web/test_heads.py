@@ -148,6 +148,32 @@ async def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(place
         assert b"100 Continue" not in answer
 
 
+@pytest.mark.parametrize(
+    ("behind", "status"),
+    [
+        pytest.param(b"nonsense\r\n\r\n", 400, id="what is no head"),
+        pytest.param(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", 400, id="a body that is none"),
+        pytest.param(b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 3000 + b"\r\n\r\n", 431, id="a head that is too large"),
+        pytest.param(b"GET / HT", 408, id="a head that does not come"),
+    ],
+)
+async def test_what_came_before_is_answered_first(place: str, world: Gateway, behind: bytes, status: int) -> None:
+    """Changes are under way when it comes: their answers are not lost, nor is the refusal taken for that of one."""
+    names = ["uma", "udo"]
+    bodies = [
+        b'{"query": "mutation { createUser(input: {userName: \\"%b\\"}) { revision } }"}' % n.encode() for n in names
+    ]
+    asked = b"".join(head(world.token, length=len(body)) + body for body in bodies)
+
+    async with world.services.database.writing(world.services.catalog):
+        answering = asyncio.create_task(send(place, asked + behind))
+        await asyncio.sleep(2 * LIMITS.head_timeout_s)
+    answers = await answering
+
+    assert [status_of(b"HTTP/1.1 " + one) for one in answers.split(b"HTTP/1.1 ")[1:]] == [200, 200, status]
+    assert answers.count(b'"createUser":{"revision":"') == 2
+
+
 async def test_others_are_served_meanwhile(place: str, world: Gateway) -> None:
     slow = [asyncio.create_task(send(place, head(world.token) + BODY[:5])) for _ in range(50)]
     await asyncio.sleep(0)
