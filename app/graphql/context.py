@@ -19,6 +19,7 @@ from app.domain.catalog import Catalog
 from app.domain.errors import Refused
 from app.domain.holders import UserId
 from app.domain.world import World
+from app.graphql.pieces import Pace
 from app.services.context import Reading, Services
 from app.services.history import AsOf, read_past
 from app.services.index import RightsIndex
@@ -71,6 +72,7 @@ class Operation:
         self.services = services
         self.caller = caller
         self.has_moved = False
+        self._pace = Pace()
         self._may_index = may_index
         is_late = index is not None and index.revision < min_revision
         self._index = index if may_index and not is_late else None
@@ -228,6 +230,10 @@ class Operation:
 
         await self.loader(f"people at {known.revision}", load).load_many(users)
         return known
+
+    async def rest(self) -> None:
+        """Rests if it is time to, before something is computed that others of what was loaded together have as well."""
+        await self._pace.rest()
 
     def loader(
         self, name: str, load: Callable[[list[K]], Awaitable[Sequence[V | BaseException]]], *, cache: bool = True

@@ -9,6 +9,7 @@ from app.graphql.context import Info
 # Of a person, what takes no record of them.
 NAMES = frozenset({"__typename", "id", "userName", "externalId", "effectiveRights", "can"})
 ROWS = frozenset({"roles", "teams", "grants", "limits", "contracts", "facts"})  # of a person, who is loaded for them
+PATHS = frozenset({"contributions"})  # of a right, by which it is reached
 
 
 def asks_for(info: Info, names: frozenset[str]) -> bool:

@@ -1,9 +1,8 @@
 """Decisions, effective rights, and why they are what they are (SEMANTICS section 5)."""
 
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import strawberry
 
@@ -35,9 +34,6 @@ from app.graphql.types.values import RightValue, SwitchValue, show_value
 from app.services import access, at_once
 from app.services.context import Reading
 from app.services.index import RightsIndex
-
-Again = Callable[[], Coroutine[Any, Any, Mapping[str, access.EffectiveRight]]]
-"""Reads the rights of a list from the database, by key: once for all of them."""
 
 
 @strawberry.type(
@@ -82,14 +78,13 @@ class EffectiveRight:
     granted: RightValue = strawberry.field(description="What was granted, before limits and requirements.")
     state: State = strawberry.field(description="How what was granted stands.")
     right: strawberry.Private[access.EffectiveRight]
-    again: strawberry.Private[Again | None] = None  # reads it from the database, where the index gave it
 
     @classmethod
-    def of(cls, right: access.EffectiveRight, again: Again | None = None) -> "EffectiveRight":
+    def of(cls, right: access.EffectiveRight) -> "EffectiveRight":
         value_type = right.permission.value_type
         return cls(
             value=show_value(value_type, right.value), granted=show_value(value_type, right.granted),
-            state=right.state, right=right, again=again,
+            state=right.state, right=right,
         )  # fmt: skip
 
     @strawberry.field(description="The permission.")
@@ -104,16 +99,8 @@ class EffectiveRight:
 
     @strawberry.field(description="The paths by which it is reached, at most 100.")
     def contributions(self) -> list[Contribution]:
-        if self.again is not None:
-            return cast("list[Contribution]", self._contribute_anew(self.again))
-        return _show_contributions(self.right)
-
-    async def _contribute_anew(self, again: Again) -> list[Contribution]:
-        return _show_contributions((await again())[self.right.permission.key])
-
-
-def _show_contributions(right: access.EffectiveRight) -> list[Contribution]:
-    return [Contribution.of(right.catalog, right.permission, path) for path in right.contributions()]
+        catalog, permission = self.right.catalog, self.right.permission
+        return [Contribution.of(catalog, permission, path) for path in self.right.contributions()]
 
 
 @strawberry.type(description="What must go with a yes. `kind` is MASK, FILTER_TAGS, FILTER_ROLE or SCOPE.")

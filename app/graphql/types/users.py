@@ -1,6 +1,5 @@
 """Users: people and service accounts."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +32,7 @@ from app.graphql.inputs import (
     read_optional_ref,
 )
 from app.graphql.pagination import Count, Cursors, PageInfo, read_slice, show_page_info
-from app.graphql.selections import ROWS, asks_for
+from app.graphql.selections import PATHS, ROWS, asks_for
 from app.graphql.types.holders import Holder
 from app.graphql.types.names import (
     ContractAccessType,
@@ -178,25 +177,23 @@ class User(Holder):
         )
         moment, user = read_as_of(as_of), self.record.id
 
-        async def read() -> list[access.EffectiveRight]:
+        async def load() -> list[EffectiveRightType]:
             try:
                 reading = await info.context.read_past(moment, user)
-                return await access.list_effective_rights(reading, user, circumstances, choice)
+                await info.context.rest()
+                rights = await access.list_effective_rights(reading, user, circumstances, choice)
             except Refused as refused:
                 raise fault_of(refused.errors) from None
+            return [EffectiveRight.of(right) for right in rights]
 
-        async def load() -> list[EffectiveRightType]:
-            return [EffectiveRight.of(right) for right in await read()]
-
-        async def again() -> dict[str, access.EffectiveRight]:
-            return await info.context.loader("rights read again", _read_lists).load(read)
-
-        index = None if moment is not None else info.context.find_index()
+        # The index knows no paths. They are found list by list and not right by right: these would all go on at once.
+        is_elsewhere = moment is not None or asks_for(info, PATHS)
+        index = None if is_elsewhere else info.context.find_index()
         if index is not None and choice.is_of(index.catalog):
             standing = at_once.stand(index, info.context.caller, user, circumstances, info.context.now)
             if standing is not None:
                 rights = at_once.list_effective_rights(index, standing)
-                return [EffectiveRight.of(r, again) for r in rights if choice.takes(r.permission, r.state)]
+                return [EffectiveRight.of(r) for r in rights if choice.takes(r.permission, r.state)]
         return cast("list[EffectiveRightType]", load())
 
     @strawberry.field(description=f"Decision for a permission or an operation. {OPERATIONS['User.can']}")
@@ -244,17 +241,6 @@ class User(Holder):
         except Refused as refused:
             raise fault_of(refused.errors) from None
         return [Decision.of(decision, reading) for decision in decisions]
-
-
-async def _read_lists(
-    lists: list[Callable[[], Awaitable[list[access.EffectiveRight]]]],
-) -> list[dict[str, access.EffectiveRight] | BaseException]:
-    """Lists of rights, each read once however many of its rights are asked about, by the keys of the rights."""
-    found = await asyncio.gather(*(read() for read in lists), return_exceptions=True)
-    return [
-        rights if isinstance(rights, BaseException) else {right.permission.key: right for right in rights}
-        for rights in found
-    ]
 
 
 def _find_edges(root: "UserConnection", info: Info) -> list["UserEdge"]:

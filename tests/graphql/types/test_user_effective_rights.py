@@ -1,9 +1,12 @@
 """User.effectiveRights: every permission of a person, and how each stands."""
 
+import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from app.graphql import pieces
 from app.services import access
 from tests.factories import Gateway, each_of, holder
 
@@ -222,3 +225,28 @@ async def test_an_access_level_has_no_grant(world: Gateway) -> None:
             ]
         }
     ]
+
+
+async def test_the_paths_of_many_rights_are_found_piece_by_piece(
+    world: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else waits until those of all rights of all people are found."""
+    monkeypatch.setattr(pieces, "PIECE_S", 0.0)
+    monkeypatch.setattr(pieces, "REST_S", 0.0)
+    turn, found, find = 0, Counter[int](), access.find_contributions
+
+    def count(*given: Any) -> Any:
+        found[turn] += 1
+        return find(*given)
+
+    await world.services.index.start()
+    monkeypatch.setattr(access, "find_contributions", count)
+    document = "{ users { edges { node { effectiveRights { contributions { value { text } } } } } } }"
+    asked = asyncio.create_task(world.gql(document))
+    while not asked.done():
+        turn += 1
+        await asyncio.sleep(0)
+
+    assert found.total() > 4 * pieces.ENTRIES
+    assert max(found.values()) <= pieces.ENTRIES
+    assert await asked
