@@ -195,6 +195,7 @@ def show_row(row: object, catalog: Catalog | None = None) -> Node | None:
 class Explanation:
     decision: strawberry.Private[domain.Decision]
     known_in: strawberry.Private[Catalog]
+    found: strawberry.Private[domain_explanation.Explanation | None] = None  # once it was searched for
 
     @strawberry.field(description="One sentence for a person.")
     def summary(self) -> str:
@@ -212,7 +213,9 @@ class Explanation:
         return (await self._explain(info)).complete
 
     async def _explain(self, info: Info) -> domain_explanation.Explanation:
-        return await access.explain_to(await info.context.read(), self.decision)
+        if self.found is None:
+            self.found = await access.explain_to(await info.context.read(), self.decision)
+        return self.found
 
     @strawberry.field(description="The paths by which the right, or what an operation requires, is reached.")
     def contributions(self) -> list[Contribution]:

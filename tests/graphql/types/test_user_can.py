@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from app.services import access
 from tests.factories import Gateway, holder
 
 C1 = {"number": "C-1"}
@@ -130,3 +133,21 @@ async def test_a_wrong_question_is_explained_too(world: Gateway) -> None:
 
     assert explanation["summary"] == "No: the question is wrong: there is no node `x`."
     assert explanation["contributions"] == explanation["wouldAllow"] == explanation["wouldDeny"] == []
+
+
+async def test_the_sets_of_an_explanation_are_found_once(world: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched, explain = [], access.explain
+
+    def count(decision: Any) -> Any:
+        searched.append(decision)
+        return explain(decision)
+
+    monkeypatch.setattr(access, "explain", count)
+
+    data = await world.gql(
+        """{ user(ref: {userName: "ana"}) { can(node: "desk.reports.spy") {
+          explanation { complete wouldAllow { other } wouldDeny { other } } } } }"""
+    )
+
+    assert data["user"]["can"]["explanation"]["wouldAllow"]
+    assert len(searched) == 1
