@@ -13,7 +13,7 @@ DEFAULT_LIST = 3  # entries of a list that is not named below: the parents of a 
 WEIGHTS = {
     "Query.check": 150,
     "Query.checkMany": 10,  # for each question
-    "Query.simulate": 15,  # for each change
+    "Query.simulate": 100,  # for each change
     "Query.verifyAudit": 2000,  # reads the whole log, beside the event loop
     "Query.syncSources": 200,
     "Mutation.planSync": 2000,
@@ -29,10 +29,11 @@ WEIGHTS = {
     "Operation.holders": 80,
     "Contract.access": 100,
     "ProductAccess.settable": 10,
-    "Explanation.complete": 30,  # the search for the smallest changes, which is made once for these three
-    "Explanation.wouldAllow": 30,
-    "Explanation.wouldDeny": 30,
+    "Explanation.complete": 100,  # the search for the smallest changes, which is made once for these three
+    "Explanation.wouldAllow": 100,
+    "Explanation.wouldDeny": 100,
     "Explanation.contributions": 10,
+    "EffectiveRight.contributions": 15,
     "AuditEntry.subjects": 20,
     "PrerequisiteNotMet.fixes": 30,
 }

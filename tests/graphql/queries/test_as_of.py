@@ -406,7 +406,7 @@ async def test_moments_of_one_document_are_bounded(world: Gateway) -> None:
 
 
 async def test_the_past_of_many_people_takes_as_few_statements_as_that_of_one(world: Gateway) -> None:
-    document = f"""query ($search: String, $asOf: AsOf) {{ users(first: 100, filter: {{search: $search}}) {{
+    document = f"""query ($search: String, $asOf: AsOf) {{ users(first: 20, filter: {{search: $search}}) {{
       edges {{ node {{
         effectiveRights(asOf: $asOf) {{ state contributions {{ grant {{ id }} }} }}
         operations(asOf: $asOf) {{ allowed }} can(node: "{MENU}", asOf: $asOf) {{ allowed }}
