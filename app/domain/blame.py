@@ -2,19 +2,24 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from app.domain.holders import Grant, Limit
+from app.domain.holders import Assignment, Grant, Limit, Membership
 from app.domain.world import Change
 
 Path = tuple[str, ...]
 IncludedIn = Callable[[str], frozenset[str]]  # everything that a holder includes
+Brings = Callable[[str, str], bool]  # whether a role or team, or what it includes, is granted a right
 
 
 class Blame:
     """The changes of a request, by what they are about. `paths` are by the id of a record."""
 
-    def __init__(self, changes: Iterable[Change], paths: Mapping[str, Path], included_in: IncludedIn) -> None:
+    def __init__(
+        self, changes: Iterable[Change], paths: Mapping[str, Path], included_in: IncludedIn, brings: Brings
+    ) -> None:
         self.paths = paths
         self._included_in = included_in
+        self._brings = brings
+        self._joined: dict[str, list[tuple[str, Path]]] = {}  # by holder, what it comes to include or no longer does
         self._first: Path = ()
         self._of_rights: dict[str, dict[str, Path]] = {}  # by holder and node
         self._of_node: dict[str, Path] = {}
@@ -35,6 +40,9 @@ class Blame:
             holder = getattr(record, "holder", None)
             if holder is not None:
                 self._of_holder.setdefault(holder, path)
+            if isinstance(record, Assignment | Membership):
+                joined = record.role if isinstance(record, Assignment) else record.team
+                self._joined.setdefault(record.holder, []).append((joined, path))
             if isinstance(record, Grant | Limit):
                 self._of_rights.setdefault(record.holder, {}).setdefault(record.node, path)
                 self._of_node.setdefault(record.node, path)
@@ -43,7 +51,8 @@ class Blame:
         """Where the request asks for a right of a holder, or comes nearest to asking for it:
 
         1. a grant or a limit of the right on the holder; 2. on what the holder includes, before or after the change;
-        3. any change of the holder; 4. of what it includes; 5. a grant or a limit of the right on anybody; 6. anything.
+        3. a role or a team by which it comes to the holder; 4. any change of the holder; 5. of what it includes;
+        6. a grant or a limit of the right on anybody; 7. anything.
         """
         if not self._first:
             return ()
@@ -52,6 +61,9 @@ class Blame:
             for of_node in rights:
                 if key in of_node:
                     return of_node[key]
+            for joined, by in self._joined.get(holder, ()):
+                if key is not None and self._brings(joined, key):
+                    return by
             if path:
                 return path
         return self._first if key is None else self._of_node.get(key, self._first)

@@ -266,5 +266,16 @@ class Judgement:
     def blame(self, paths: Mapping[str, Path]) -> Blame:
         """Where a request asks for what of this change; `paths` are by the id of a record."""
         if self._blame is None or self._blame.paths is not paths:
-            self._blame = Blame(self.changes, paths, self.included_in)
+            self._blame = Blame(self.changes, paths, self.included_in, self._brings)
         return self._blame
+
+    def _brings(self, holder: str, key: str) -> bool:
+        """Whether a holder, or anything that it includes, is granted a permission or what brings it along."""
+        number_of = self.program.catalog.number_of
+        givers = self.program.givers[number_of[key]]
+        return any(
+            number_of.get(grant.node) in givers
+            for world in (self.before, self.after)
+            for one in (holder, *self.included_in(holder))
+            for grant in world.rows_of(one).grants
+        )

@@ -35,11 +35,15 @@ from tests.staff import (
 )  # fmt: skip
 
 KEY = "alfa.above"
+LEADS = RoleId("leads")
 INCLUDED: Mapping[str, frozenset[str]] = {ANN: frozenset({AGENTS, CREW}), WIM: frozenset({CREW})}
 
 
 def blame(*changes: Change) -> Blame:
-    return Blame(changes, pathed(changes), lambda holder: INCLUDED.get(holder, frozenset()))
+    return Blame(
+        changes, pathed(changes), lambda holder: INCLUDED.get(holder, frozenset()),
+        lambda joined, key: (joined, key) == (LEADS, KEY),
+    )  # fmt: skip
 
 
 def pathed(changes: tuple[Change, ...]) -> dict[str, tuple[str, ...]]:
@@ -51,9 +55,12 @@ def test_the_nearest_change_is_blamed() -> None:
     elsewhere = new(grant(OSCAR, KEY))
     of_included = new(grant(CREW, "alfa.plain"))
     of_holder = new(member(ANN, CREW))
+    that_brings_it = new(assigned(ANN, LEADS))
     right_of_included = end(limit(AGENTS, KEY))
     right_of_holder = new(grant(ANN, KEY))
-    all_of_them = (anything, elsewhere, of_included, of_holder, right_of_included, right_of_holder)
+    all_of_them = (
+        anything, elsewhere, of_included, of_holder, that_brings_it, right_of_included, right_of_holder,
+    )  # fmt: skip
     for farthest in range(len(all_of_them)):
         changes = tuple(change for part in all_of_them[: farthest + 1] for change in part)
         assert blame(*changes).path_to(ANN, KEY) == ("items", str(farthest)), farthest
@@ -70,7 +77,8 @@ def test_without_a_right_or_a_holder_the_rest_is_blamed() -> None:
 def test_a_change_without_a_path_is_not_blamed() -> None:
     changes = (*new(grant(ANN, KEY)), *new(member(ANN, CREW)))
     paths = {changes[1].record.id: ("members", "0")}
-    assert Blame(changes, paths, lambda holder: frozenset()).path_to(ANN, KEY) == ("members", "0")
+    blamed = Blame(changes, paths, lambda holder: frozenset(), lambda joined, key: False)
+    assert blamed.path_to(ANN, KEY) == ("members", "0")
 
 
 # ---------------------------------------------------------------------- errors of rules and guards

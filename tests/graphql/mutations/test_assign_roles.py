@@ -107,6 +107,11 @@ async def test_a_person_must_not_come_to_a_right_without_what_it_needs(world: Ga
     (error,) = await world.refuse("assignRoles", given)
     assert (error["code"], error["path"]) == ("PREREQUISITE_NOT_MET", ["roles", "0", "role"])
     assert error["missing"] == [{"text": "Reports menu"}]
+    await world.create_role("empty")
+    (error,) = await world.refuse(
+        "assignRoles", {"holder": CLEO, "roles": [{"role": {"key": "empty"}}, *given["roles"]]}
+    )
+    assert error["path"] == ["roles", "1", "role"]
 
     await world.assign(CLEO, "agents")
     await world.both_ways("assignRoles", given)
