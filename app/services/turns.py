@@ -9,6 +9,7 @@ from time import monotonic
 PACES = 16  # between turns given back of late
 SLOWEST = 2  # of them, left out: a turn that hangs, or a pause of the disk, says nothing of the rest
 LEAST_PACES = 8  # before anybody is told no by what they say
+SURE = 0.75  # of one's patience: of those who are to have a turn just in time many would have none after all
 
 
 class TooBusy(Exception):
@@ -23,8 +24,8 @@ class Turns:
     """At most `most` at once, `most_of_one` of them under one key.
 
     Who finds no place waits in order, passing over those whose key has its share; there is room for `room` to wait,
-    half of it for one key, and nobody waits longer than `patience_s`. Who would have to, as fast as turns were given
-    back while others waited, is told so at once.
+    half of it for one key, and nobody waits longer than `patience_s`. Who would have to, or would hardly be in time, as
+    fast as turns were given back while others waited, is told so at once.
 
         async with turns.take(key): ...                # a turn, waited for if need be
         if turns.take_now(key): ... turns.give_back(key)    # one that is free, or none
@@ -101,7 +102,7 @@ class Turns:
         if of_one or self.waiting >= self.room:
             self._forget(key)
             raise TooBusy(of_one=of_one)
-        if self._expect(key) > self.patience_s:
+        if self._expect(key) > SURE * self.patience_s:
             self._forget(key)
             raise TooBusy(of_one=self._has_share(key))
         called = asyncio.get_running_loop().create_future()

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.services.buckets import MAX_KEPT, Buckets
-from app.services.turns import LEAST_PACES, TooBusy, Turns
+from app.services.turns import LEAST_PACES, SURE, TooBusy, Turns
 
 QUICKLY = 0.01
 
@@ -195,7 +195,7 @@ class Crowd:
 
 
 async def test_who_could_have_no_turn_in_time_is_told_at_once() -> None:
-    async with Crowd(patience_s=60) as crowd:
+    async with Crowd(patience_s=60 / SURE) as crowd:
         await crowd.come(*range(LEAST_PACES + 6))
         await crowd.go_on(LEAST_PACES, pace=10)
         assert crowd.turns.waiting == 5
