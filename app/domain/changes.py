@@ -15,7 +15,7 @@ from app.domain.compiled import Program
 from app.domain.decisions import applicable_rules
 from app.domain.errors import MAX_REFUSALS, DependentsExist, DomainError, PrerequisiteNotMet, TooMany, Warned
 from app.domain.fixes import FREE, IMPOSSIBLE, Families, Fix, GiveRight, Means, Raising, Suggestion
-from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RoleId, Row, RowId, TeamId, UserId
+from app.domain.holders import MANUAL, ContractId, Grant, HolderId, Limit, RoleId, RowId, TeamId, UserId
 from app.domain.requirements import AtLeast, iterate_atoms
 from app.domain.values import Value
 from app.domain.violations import Failure, Judgement, Violation
@@ -189,9 +189,9 @@ def _drop_spare(judgement: Judgement, added: Iterable[Change], now: datetime) ->
 
 
 def _failing(judgement: Judgement, now: datetime) -> set[tuple[datetime, Failure]]:
-    """What newly fails, now or when a touched row begins or ends."""
-    ends = {row.valid_until for change in judgement.changes if isinstance(row := change.record, Row)}
-    moments = {*judgement.instants(now), *(end for end in ends if end is not None and end > now)}
+    """What newly fails, now or whenever a row begins or ends of those whom the change touches, or what they include."""
+    bounds = (at for side in judgement.sides for one in judgement.touched() for _, at in side.extent_of(one).bounds)
+    moments = {now, *(at for at in bounds if at > now)}
     return {(at, violation.failure) for at in moments for violation in judgement.violations_at(at, judgement.reached())}
 
 
@@ -211,19 +211,9 @@ def _outlasts(row: Grant, other: Grant) -> bool:
 
 def _giving(rows: Iterable[Grant], program: Program, number: int, since: datetime) -> list[tuple[Grant, datetime]]:
     """Those that give a right by themselves, each with the first moment since then at which it does."""
-    key = program.catalog.permissions[number].key
+    givers, number_of = program.givers[number], program.catalog.number_of
     begun = [(row, max(since, row.valid_from or since)) for row in rows]
-    return [
-        (row, at)
-        for row, at in begun
-        if row.is_valid_at(at) and (row.node == key or _gives_along(program, row.node, key))
-    ]
-
-
-def _gives_along(program: Program, giver: str, key: str) -> bool:
-    """Whether a permission implies another, directly or not."""
-    permission = program.catalog.require_permission(giver)
-    return any(i.node == key or _gives_along(program, i.node, key) for i in permission.implies)
+    return [(row, at) for row, at in begun if row.is_valid_at(at) and number_of[row.node] in givers]
 
 
 def _cascade(violations: list[Violation], judgement: Judgement, stamp: Stamp) -> Iterator[Change]:

@@ -71,6 +71,14 @@ def test_what_is_added_everywhere_for_a_time_is_added_in_a_contract_too_where_no
     ]  # fmt: skip
 
 
+def test_what_something_else_covers_for_a_while_is_added_all_the_same() -> None:
+    asked = [grant("alfa.lean", 1, 2), grant("alfa.lean", 1, contract=C)]
+
+    assert added(including(LEANING, [grant("alfa.need", 2, 3)], asked)) == [
+        ("alfa.need", None, day(1), day(2)), ("alfa.need", C, day(1), None),
+    ]  # fmt: skip
+
+
 def test_of_three_windows_the_one_that_the_others_cover_gets_nothing() -> None:
     asked = [grant("alfa.lean", 1, 4), grant("alfa.lean", 2, 5), grant("alfa.lean", 3, 6)]
 

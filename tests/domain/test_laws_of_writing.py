@@ -68,10 +68,12 @@ def newly_broken(case: Case, changes: Sequence[Change]) -> set[Failing]:
 
 
 def newly_broken_then(case: Case, changes: Sequence[Change], *, ends: bool = False) -> set[tuple[datetime, Failing]]:
-    """The same, each with when; with `ends` also what fails when a touched row ends."""
+    """The same, each with when; with `ends` also what fails when any row begins or ends."""
     rows = [row for change in changes for row in (change.before, change.after) if isinstance(row, Row)]
-    moments = {case.at, *(row.valid_from for row in rows), *(row.valid_until for row in rows if ends)}
     before, after = case.world, case.world.changed(changes)
+    if ends:
+        rows += [row for of_one in after.rows.values() for row in of_one if isinstance(row, Row)]
+    moments = {case.at, *(row.valid_from for row in rows), *(row.valid_until for row in rows if ends)}
     found: set[tuple[datetime, Failing]] = set()
     for at in moments:
         if at is not None and at >= case.at:
